@@ -1,0 +1,122 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "libcore/base/bytes.h"
+#include "libcore/base/file_type.h"
+#include "libcore/base/timestamp.h"
+
+namespace reverse {
+
+/// A path below the repository's root: components joined by '/', no leading '/'; "" is the root.
+using RepoPath = std::string;
+
+struct FileStat {
+  FileType type = FileType::file;
+  std::uint64_t size = 0;   ///< bytes
+  std::uint32_t mode = 0;   ///< permission bits
+  Timestamp mtime;          ///< by the repository's clock
+  std::uint64_t links = 0;  ///< 0 where the backend cannot tell
+};
+
+struct ListedFile {
+  std::string name;  ///< last component
+  FileStat stat;
+};
+
+/// What a backend promises beyond the rules of `Backend`; constant over its life.
+struct BackendTraits {
+  bool cheap_stat = false;         ///< `stat` costs microseconds, not a round trip
+  bool reliable_listing = false;   ///< a listing is complete or an error
+  bool hard_links = false;
+  bool durable = false;            ///< `barrier` and `publish` reach the medium
+  unsigned connections = 1;        ///< uploads that can usefully run at the same time
+};
+
+/// A new file being written under a temporary name. Made by `Backend::create`; given to
+/// `Backend::publish` or `replace`, which take the name away. Destroying one that was not
+/// published removes the temporary, as far as that still works.
+/// Errors of `write` may show only at `close`, and those of `close` only at `publish`.
+/// One thread at a time; different uploads may be used by different threads.
+class Upload : public ByteSink {
+ public:
+  /// No more bytes will come.
+  virtual void close() = 0;
+};
+
+struct Publication {
+  Upload* upload = nullptr;  ///< closed; not owned
+  RepoPath target;
+};
+
+enum class MoveResult {
+  done,
+  exists,  ///< the target's name is taken; nothing was changed (a temporary stays its upload's)
+  gone,    ///< what was to be moved, or the directory it was in, is not there (a closed gate)
+};
+
+/// A directory somewhere that holds a repository: paths and bytes, no knowledge of formats.
+///
+/// Every backend keeps these promises (tests/backend/conformance.h):
+/// - a name given by `publish` or `move` never replaces another file, and names complete content
+///   whose bytes were durable before the name appeared;
+/// - `not_found` and an empty optional mean "certainly absent", never "could not look";
+/// - full paths are resolved anew at each call: no handle on a directory is kept (protocol: F1).
+///
+/// Thread-safe, except where an argument is not. Throws `permission`, `no_space`, `io`,
+/// `network` (retryable); the message names host, path and operation.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual const BackendTraits& traits() const = 0;
+  /// How messages name `path`: "'/backup/objects'", "'nas:/backup/objects'".
+  virtual std::string display(const RepoPath& path) const = 0;
+
+  // --- reading
+
+  /// nullopt if absent. Does not follow a symlink in the last component.
+  virtual std::optional<FileStat> stat(const RepoPath& path) = 0;
+  /// Calls `visit` for every name but "." and ".." in no order. Throws `not_found` if `directory` is absent.
+  virtual void list(const RepoPath& directory,
+                    const std::function<void(const ListedFile&)>& visit) = 0;
+  /// Sends the file's bytes in order to `sink`, from byte 0; returns their number. Throws `not_found`.
+  virtual std::uint64_t read(const RepoPath& path, ByteSink& sink) = 0;
+
+  // --- writing
+
+  /// A new file with permission bits `mode` from its first moment on; parents must exist.
+  /// Throws `exists`, or `not_found` where the parent is missing.
+  virtual std::unique_ptr<Upload> create(const RepoPath& path, std::uint32_t mode) = 0;
+  /// Makes every upload's bytes durable, then gives each its name if that is free; results in
+  /// the order of `publications`. The new names are durable after the next `barrier`.
+  virtual std::vector<MoveResult> publish(std::span<const Publication> publications) = 0;
+  /// Like `publish` for one file, but a file of that name is replaced.
+  virtual void replace(Upload& upload, const RepoPath& target) = 0;
+  /// Renames a file or directory if the target's name is free.
+  virtual MoveResult move(const RepoPath& from, const RepoPath& to) = 0;
+  /// Removes a file. False if it was absent.
+  virtual bool remove(const RepoPath& path) = 0;
+  /// False if the name was taken. Throws `not_found` where the parent is missing.
+  virtual bool make_directory(const RepoPath& path) = 0;
+  /// Removes an empty directory. False if it is absent or not empty.
+  virtual bool remove_directory(const RepoPath& path) = 0;
+
+  /// Makes durable every name that this backend object gave or took away before the call, and, by whomever made,
+  /// every name in `directories`.
+  virtual void barrier(std::span<const RepoPath> directories) = 0;
+
+  /// Bytes that can still be written; nullopt where unknown.
+  virtual std::optional<std::uint64_t> free_bytes() = 0;
+};
+
+/// A repository in a local directory. The root need not exist before the first write; `create_root` makes it.
+std::unique_ptr<Backend> open_local_backend(const std::string& root);
+
+}  // namespace reverse

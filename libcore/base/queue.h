@@ -1,0 +1,56 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <utility>
+
+#include "libcore/base/stop.h"
+
+namespace reverse {
+
+/// A first-in, first-out queue between threads that holds at most `limit` items. Thread-safe.
+template <typename T>
+class BoundedQueue {
+ public:
+  explicit BoundedQueue(std::size_t limit) : limit_(limit) {}
+
+  /// Waits for room. Throws `Cancelled` once `stop` is requested.
+  void push(T item, const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait(lock, stop, [&] { return items_.size() < limit_; })) throw Cancelled();
+    items_.push_back(std::move(item));
+    changed_.notify_all();
+  }
+
+  /// The oldest item; waits for one. nullopt once the queue is closed and empty.
+  /// Throws `Cancelled` once `stop` is requested.
+  std::optional<T> pop(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait(lock, stop, [&] { return closed_ || !items_.empty(); })) throw Cancelled();
+    if (items_.empty()) return std::nullopt;
+    T item = std::move(items_.front());
+    items_.pop_front();
+    changed_.notify_all();
+    return item;
+  }
+
+  /// No further items will come.
+  void close() {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  const std::size_t limit_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::deque<T> items_;
+  bool closed_ = false;
+};
+
+}  // namespace reverse

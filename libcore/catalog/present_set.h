@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "libcore/hash/digest.h"
+
+namespace reverse {
+
+/// What this machine knows of an object's presence in one repository.
+struct PresentObject {
+  std::uint64_t size = 0;      ///< bytes
+  std::optional<Check> check;  ///< of its content, where known
+  bool trusted = false;        ///< false: a hint from a run that published nothing; confirm by `stat`
+};
+
+/// The objects known to be present in one repository, in a file of their own
+/// (DIRECTORY/present-REPOSITORY-1.sqlite; schema/present.sql). Knowledge is valid under one token of the gate and only as
+/// far as a head of this machine was published after it was learnt (schema/FORMAT.md, "Writers", W1 and W5).
+/// Several processes may use the file at once. Thread-safe. Damaged files are set aside as the catalog's are.
+class PresentSet {
+ public:
+  static std::unique_ptr<PresentSet> open(const std::string& directory, const std::string& repository_id,
+                                          const std::function<void(const std::string&)>& warn);
+  virtual ~PresentSet() = default;
+
+  /// The token under which objects are known, if any; and the newest revision ("HOST/LABEL/NAME") published under it
+  /// from here: the knowledge holds only while that revision is still in the repository.
+  struct Basis {
+    std::string token;
+    std::string revision;  ///< empty: nothing published yet, only hints
+  };
+  virtual std::optional<Basis> basis() = 0;
+
+  /// Begins a run under `token`. If `keep`, what is known under that token stays (trusted as far as published);
+  /// otherwise everything is dropped first (another token, a missing revision).
+  virtual void begin(const std::string& token, bool keep) = 0;
+
+  /// What is known of the object stored as `name` (raw bytes: digest, and check behind it for variants).
+  virtual std::optional<PresentObject> find(std::string_view name) = 0;
+  /// Notes an object as present in this run; visible to `find` at once as trusted in this run.
+  virtual void add(std::string_view name, std::uint64_t size, const std::optional<Check>& check) = 0;
+  /// Writes what was added so far to disk (a hint until `publish`).
+  virtual void save() = 0;
+  /// Ends the run: `revision` was published under this run's token after all that was added.
+  virtual void publish(const std::string& revision) = 0;
+};
+
+}  // namespace reverse

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <span>
+
+#include "libcore/base/bytes.h"
+#include "libcore/hash/digest.h"
+
+namespace reverse {
+
+/// Computes the `Sums` of one content that arrives in pieces. One thread at a time.
+/// Throws `unsupported` at construction where OpenSSL offers no such digest (FIPS).
+class Hasher {
+ public:
+  explicit Hasher(DigestKind kind);
+  ~Hasher();
+  Hasher(Hasher&&) noexcept;
+  Hasher& operator=(Hasher&&) noexcept;
+
+  void update(ByteView bytes);
+  /// The sums of all bytes so far; the hasher then begins anew.
+  Sums finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The sums of bytes in memory.
+Sums hash_bytes(DigestKind kind, ByteView bytes);
+
+/// One content of many to be hashed together.
+struct HashJob {
+  ByteSource* source = nullptr;  ///< not owned; pulled to its end
+  Sums sums;                     ///< result
+  std::exception_ptr error;      ///< what `source` threw; `sums` is then meaningless
+};
+
+/// Hashes all jobs; the interface under which vector lanes hash many contents side by side.
+/// A source that throws an `Error` fails its own job only; anything else (`Cancelled`) is thrown.
+/// Sources are pulled by the calling thread, in any order between jobs. Thread-safe.
+void hash_many(DigestKind kind, std::span<HashJob> jobs);
+
+/// XXH3-64 with `seed`: where pages are cut, and the ids of hard-link groups (schema/FORMAT.md).
+std::uint64_t xxh3_64(ByteView bytes, std::uint64_t seed);
+
+/// SHA-256 of bytes in memory as hex: a head's `end` (schema/FORMAT.md).
+std::string sha256_hex(ByteView bytes);
+
+}  // namespace reverse

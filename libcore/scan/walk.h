@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "libcore/base/error.h"
+#include "libcore/scan/filter.h"
+#include "libcore/scan/source_entry.h"
+
+namespace reverse {
+
+/// Kinds of file systems that a walk leaves as empty directories unless told to cross.
+enum class MountKind {
+  disk,     ///< always crossed (unless one file system was asked for)
+  pseudo,   ///< proc, sysfs, devpts, cgroup, …: never crossed
+  memory,   ///< tmpfs, ramfs, devtmpfs: `--cross tmpfs`
+  overlay,  ///< overlay: never
+  network,  ///< nfs, cifs, …: `--cross net`, left out with a warning
+  fuse,     ///< `--cross fuse`, left out with a warning
+};
+
+/// What is known of the file system that holds a file.
+struct FileSystemInfo {
+  std::string type;  ///< as /proc/self/mountinfo has it: "ext4", "fuse.sshfs"
+  MountKind kind = MountKind::disk;
+  /// False for FUSE, FAT, network file systems and sdcardfs: inodes and ctimes may change or lie, so files
+  /// are compared by size and mtime only.
+  bool stable_identity = true;
+};
+FileSystemInfo file_system_of(int fd);
+
+struct WalkOptions {
+  bool one_file_system = false;
+  std::set<MountKind> cross;                   ///< of memory, network, fuse
+  std::vector<std::string> exclude_if_present; ///< FILE or FILE:HEADER: a directory with it keeps only that file
+  bool exclude_caches = false;                 ///< CACHEDIR.TAG with its signature
+  std::optional<std::uint64_t> exclude_larger_than;  ///< bytes
+  /// If set: only these paths (relative to the source, sorted by compare order not required), directories whole, and their parents.
+  std::optional<std::vector<std::string>> only;
+  /// Called with each directory's names known to include "repository.yaml": true if it is a nested repository. Its content is then not walked and
+  /// the entry's type is `repository`.
+  std::function<bool(const SourceEntry&, int directory_fd)> is_repository;
+  /// Directories (device, inode) to be left out wholly, without an entry (the repository written to).
+  std::set<std::pair<std::uint64_t, std::uint64_t>> omit;
+};
+
+/// Why a name that exists is not walked: its catalog rows stay.
+enum class SkipReason { excluded, mount, other_file_system, tag, repository, omitted };
+
+/// Receives a walk. Called in the walking thread, in the format's order.
+class WalkVisitor {
+ public:
+  virtual ~WalkVisitor() = default;
+  /// A name to be backed up. `list_error` is set for a directory whose names could not be read: nothing below it follows.
+  virtual void entry(SourceEntry entry, const std::optional<std::string>& list_error) = 0;
+  /// `path` exists, but it (a directory: what is below it) is not walked. Directories left empty (mounts) get their `entry` as well, before.
+  /// `detail`: the pattern's kind or the file system's type, for people.
+  virtual void skipped(const std::string& path, SkipReason reason, const std::string& detail) = 0;
+  /// A name that was listed and then could not be examined: `vanished` if it is gone meanwhile, else `error` tells.
+  virtual void failed(const std::string& path, bool vanished, const std::string& error) = 0;
+};
+
+/// Walks `source` (absolute; a symlink at its end is followed) in the format's order: parents first, a directory's content right after it.
+/// Never follows symlinks below it, never leaves it; depth is bounded by nothing but memory (a few fds at a time are open; entries keep theirs).
+/// Memory: one directory's names a level. At most about 512 `SourceDirectory`s are alive at once: the walk waits for readers to let go.
+/// Throws `not_found`, `permission`, `io` for the source itself only; `Cancelled` on stop.
+void walk(const std::string& source, const WalkOptions& options, Filter& filter, WalkVisitor& visitor,
+          const std::stop_token& stop);
+
+}  // namespace reverse

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libcore/backend/backend.h"
+#include "libcore/hash/digest.h"
+#include "libcore/store/head.h"
+#include "libcore/store/layout.h"
+
+namespace reverse {
+
+/// What repository.yaml says. Constant over a repository's life.
+struct RepositoryInfo {
+  std::string id;  ///< UUID
+  DigestKind digest = DigestKind::md5;
+  std::string created;  ///< RFC 3339
+};
+
+std::string format_repository_info(const RepositoryInfo& info);
+/// Throws `no_repository` for a newer format, `corrupt` if malformed.
+RepositoryInfo parse_repository_info(std::string_view text, std::string_view name);
+
+/// What lies at a location, looked at without changing it.
+enum class LocationState {
+  absent,
+  empty,       ///< a directory without anything in it
+  repository,  ///< holds repository.yaml
+  foreign,     ///< holds something else
+};
+LocationState look_at_location(Backend& backend);
+
+/// An opened repository: layout, heads, and objects for readers. Does not own the backend.
+/// Thread-safe as far as the backend is; immutable itself.
+class Repository {
+ public:
+  /// Reads repository.yaml and features/. Throws `no_repository` where there is none, where the format is newer, or where a
+  /// feature `read-*` is unknown (and `write-*` too if `for_writing`).
+  static Repository open(Backend& backend, bool for_writing);
+  /// Makes the whole layout in an empty or absent directory, repository.yaml last and durable:
+  /// a creation cut short is `foreign` only until it is run again (`create` finishes what it finds of its own).
+  static Repository create(Backend& backend, DigestKind digest);
+
+  const RepositoryInfo& info() const { return info_; }
+  Backend& backend() const { return *backend_; }
+
+  /// "HOST/LABEL" of every set, sorted. An empty directory is a set without revisions.
+  std::vector<std::string> sets() const;
+  /// The revision names ("20140125T100000Z-6f0c2a7e") of a set, oldest first; empty if the set is not there.
+  /// Names that are not a revision's are left out (verify reports them).
+  std::vector<std::string> revisions(std::string_view set) const;
+  /// Reads the head of "HOST/LABEL/NAME". Throws `not_found`, `corrupt`.
+  Head read_head(std::string_view revision) const;
+
+  /// Streams an object to `sink` and hashes it on the way. Tries DIGEST-CHECK, then DIGEST, in objects/, trash/*/, bad/,
+  /// then objects/ again. Throws `not_found`, or `corrupt` after the last byte if the sums differ: until then the sink's
+  /// bytes are not to be trusted.
+  void read_object(const Sums& wanted, ByteSink& sink) const;
+  /// The same into memory, for pages: at most 16 MiB. Bytes are already verified.
+  std::string read_object(const Sums& wanted) const;
+  /// A `PageFetcher` over `read_object`. The repository must outlive it.
+  PageFetcher page_fetcher() const;
+  /// A reader of the whole tree of `head`.
+  TreeReader tree(const Head& head) const;
+
+ private:
+  Repository(Backend& backend, RepositoryInfo info) : backend_(&backend), info_(std::move(info)) {}
+
+  Backend* backend_;
+  RepositoryInfo info_;
+};
+
+}  // namespace reverse

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libcore/hash/digest.h"
+#include "libcore/store/entry.h"
+
+namespace reverse {
+
+/// A reference to a page (schema/FORMAT.md, "Pages").
+struct PageRef {
+  Digest page;
+  std::optional<Check> check;
+  std::uint64_t size = 0;     ///< bytes of the page
+  unsigned level = 0;         ///< 0: its items are entries; n+1: references to pages of level n
+  std::uint64_t entries = 0;  ///< entries below it
+  std::string first;          ///< path of its first entry; "" is the root
+
+  Sums sums() const { return {page, check, size}; }
+  bool operator==(const PageRef&) const = default;
+};
+
+/// Appends `key: value` fields of a reference as one flow mapping, `{"page": …, "first": …}`, without newline.
+void append_page_ref(std::string& out, const PageRef& ref);
+/// Reads what `append_page_ref` writes. Throws `corrupt`.
+PageRef parse_page_ref(std::string_view mapping, DigestKind kind);
+
+/// Takes each finished page. `text` is the page's whole content, sums already in `ref`.
+using PageSink = std::function<void(const PageRef& ref, std::string text)>;
+
+/// Turns entries, in order, into pages. Memory: a page a level. One thread at a time.
+/// Copyable: finishing a copy gives the tree of all entries so far (checkpoints).
+class TreeWriter {
+ public:
+  explicit TreeWriter(DigestKind kind);
+  /// Throws `internal` unless entries ascend strictly. Pages that became complete go to `sink`.
+  void add(const Entry& entry, const PageSink& sink);
+  /// Closes all levels and returns the root. Entries must not be empty.
+  PageRef finish(const PageSink& sink);
+
+ private:
+  struct Level {
+    std::string text;        // the open page, header included; empty: no page open
+    std::size_t items = 0;
+    std::uint64_t entries = 0;
+    std::string first;
+    std::uint64_t pages = 0;  // pages closed so far at this level
+    PageRef last;             // the last of them
+  };
+  void add_item(unsigned level, std::string_view line, std::string_view first,
+                std::uint64_t entries, const PageSink& sink);
+  void close_page(unsigned level, const PageSink& sink);
+
+  DigestKind kind_;
+  std::vector<Level> levels_;
+  std::string last_path_;
+  bool any_ = false;
+  std::string line_;  // scratch
+};
+
+/// Gives a page's verified text. Throws `corrupt`, `not_found`, or what the backend throws.
+using PageFetcher = std::function<std::string(const PageRef&)>;
+
+/// Reads entries of a tree in order, fetching each page when it is needed. Checks counts, order and
+/// levels against the references, parents before children, and refuses what the format forbids
+/// (schema/FORMAT.md, "Reading"). Memory: a page a level. One thread at a time.
+class TreeReader {
+ public:
+  TreeReader(DigestKind kind, PageFetcher fetch, PageRef root);
+  ~TreeReader();
+  TreeReader(TreeReader&&) noexcept;
+
+  /// The next entry; nullopt at the end. Throws `corrupt` naming page and line.
+  std::optional<Entry> next();
+  /// Goes to the entry at `path`, or the first after it in order, whether behind or ahead; reads only the pages on the way.
+  void seek(std::string_view path);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The items of one page, checked as `TreeReader` checks them: what gc, diff and find read page by page.
+struct Page {
+  std::vector<Entry> entries;  ///< level 0
+  std::vector<PageRef> pages;  ///< level 1 and up
+};
+Page parse_page(const PageRef& ref, std::string_view text, DigestKind kind);
+
+}  // namespace reverse
