@@ -30,9 +30,9 @@ class Filter {
  private:
   struct Rule {
     std::string given;
-    std::string pattern;  // anchored, or to be tried at each component
-    bool anchored = false;
-    bool name_only = false;
+    std::string pattern;    // without outer slashes; begins with `**/` if it may match at any depth
+    bool name_only = false;  // matched against the last component
+    bool literal = false;    // compared, not matched
     bool directories_only = false;
     bool include = false;
     bool matched = false;

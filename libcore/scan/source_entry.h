@@ -47,7 +47,7 @@ struct SourceEntry {
   std::string path;  ///< relative to the source, raw bytes; "" is the source itself
   FileStatus status;
   std::string target;  ///< symlinks
-  /// What holds the name: open `name()` in it. Empty for the source itself.
+  /// What holds the name: open `name()` in it. For the source itself it is the source, and `name()` is "".
   std::shared_ptr<const SourceDirectory> directory;
 
   /// The last component of `path`.

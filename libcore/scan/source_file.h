@@ -30,17 +30,26 @@ class SourceFile : public ByteSource {
   bool changed(bool stable_identity = true);
   /// `fstat` as of `changed`.
   const FileStatus& closed() const { return closed_; }
-  /// Goes back to byte 0 to read again.
+  /// Goes back to byte 0 to read again, as if opened anew: `opened` is renewed, and so is what `changed` compares with.
   void rewind();
 
  private:
+  void start();
+  void make_room(std::uint64_t room);
+  void find_extent();
+  ByteView next_of_hole() const;
+  ByteView next_of_data();
+
   std::string display_;
   UniqueFd fd_;
   FileStatus opened_, closed_;
-  std::unique_ptr<char[]> buffer_;
-  std::uint64_t position_ = 0;
-  std::uint64_t data_end_ = 0;   // end of the data extent that position_ lies in
   Timestamp reading_since_;
+  std::unique_ptr<char[]> buffer_;
+  std::uint64_t room_ = 0;        // bytes in buffer_
+  std::uint64_t position_ = 0;    // bytes delivered
+  std::uint64_t extent_end_ = 0;  // end of the data or hole that position_ lies in
+  bool hole_ = false;             // that is a hole
+  bool ended_ = false;
 };
 
 }  // namespace reverse

@@ -33,6 +33,7 @@ struct FileSystemInfo {
   /// are compared by size and mtime only.
   bool stable_identity = true;
 };
+/// Type "unknown" (a disk) where the kernel does not tell. O_PATH descriptors will do. Thread-safe.
 FileSystemInfo file_system_of(int fd);
 
 struct WalkOptions {
@@ -59,8 +60,9 @@ class WalkVisitor {
   virtual ~WalkVisitor() = default;
   /// A name to be backed up. `list_error` is set for a directory whose names could not be read: nothing below it follows.
   virtual void entry(SourceEntry entry, const std::optional<std::string>& list_error) = 0;
-  /// `path` exists, but it (a directory: what is below it) is not walked. Directories left empty (mounts) get their `entry` as well, before.
-  /// `detail`: the pattern's kind or the file system's type, for people.
+  /// `path` exists, but it (a directory: what is below it) is not walked. Directories that are kept without their content (mounts, tags, repositories)
+  /// get their `entry` right before; after it a tagged directory has its tag file's `entry`.
+  /// `detail` for people: "pattern" or "size", the file system's type, the tag file's name.
   virtual void skipped(const std::string& path, SkipReason reason, const std::string& detail) = 0;
   /// A name that was listed and then could not be examined: `vanished` if it is gone meanwhile, else `error` tells.
   virtual void failed(const std::string& path, bool vanished, const std::string& error) = 0;
@@ -68,8 +70,12 @@ class WalkVisitor {
 
 /// Walks `source` (absolute; a symlink at its end is followed) in the format's order: parents first, a directory's content right after it.
 /// Never follows symlinks below it, never leaves it; depth is bounded by nothing but memory (a few fds at a time are open; entries keep theirs).
-/// Memory: one directory's names a level. At most about 512 `SourceDirectory`s are alive at once: the walk waits for readers to let go.
-/// Throws `not_found`, `permission`, `io` for the source itself only; `Cancelled` on stop.
+/// The source itself is neither excluded nor taken for a nested repository. Names that `only` lists are walked whatever the filter says of them;
+/// it holds for what is below them.
+/// Memory: one directory's names a level. At most 512 `SourceDirectory`s (half of the process's descriptors, if that is less) are alive at once: the
+/// walk waits for others to let go, who must not wait for further entries meanwhile.
+/// Throws `not_found`, `permission`, `io` for the source itself, `io` when descriptors or memory of the whole system run out, `usage` for a malformed
+/// `exclude_if_present`; `Cancelled` on stop.
 void walk(const std::string& source, const WalkOptions& options, Filter& filter, WalkVisitor& visitor,
           const std::stop_token& stop);
 
