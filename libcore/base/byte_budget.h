@@ -39,11 +39,13 @@ class ByteBudget {
     std::uint64_t bytes_ = 0;
   };
 
-  /// Waits until `bytes` (or the whole budget, if that is less) are free. Throws `Cancelled` on stop.
+  /// Waits until `bytes` (or the whole budget, if that is less) are free.
+  /// Throws `Cancelled` once `stop` is requested, even if they are.
   Share draw(std::uint64_t bytes, const std::stop_token& stop) {
     bytes = std::min(bytes, total_);
     std::unique_lock lock(mutex_);
-    if (!freed_.wait(lock, stop, [&] { return free_ >= bytes; })) throw Cancelled();
+    freed_.wait(lock, stop, [&] { return free_ >= bytes; });
+    throw_if_stopped(stop);
     free_ -= bytes;
     return Share(this, bytes);
   }

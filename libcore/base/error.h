@@ -61,7 +61,7 @@ template <typename... Args>
 /// The kind that stands for errno value `code`.
 ErrorKind kind_of_errno(int code);
 
-/// Throws the `Error` for errno value `code`: "ACT: strerror", e.g. "open '/a/b': Permission denied".
+/// Throws the `Error` for errno value `code`: "ACT: strerror" ("open '/a/b': Permission denied").
 [[noreturn]] void throw_errno(int code, std::string_view act);
 
 /// Runs `body`; an `Error` from it gets `context` put before its message.

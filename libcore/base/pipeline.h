@@ -28,8 +28,8 @@ class Pipeline {
   /// Runs `stage` in the calling thread under the same rule, without rethrowing.
   void run_here(const std::function<void()>& stage) noexcept;
 
-  /// Joins all threads, then throws what the first failing stage threw: an error before a `Cancelled`,
-  /// since the stop that follows an error makes the others throw `Cancelled`.
+  /// Joins all threads, then throws what the first failing stage threw: an error before a
+  /// `Cancelled`, since the stop that follows an error makes the others throw `Cancelled`.
   void wait();
 
  private:

@@ -18,19 +18,21 @@ class BoundedQueue {
  public:
   explicit BoundedQueue(std::size_t limit) : limit_(limit) {}
 
-  /// Waits for room. Throws `Cancelled` once `stop` is requested.
+  /// Waits for room. Throws `Cancelled` once `stop` is requested, even if there is room.
   void push(T item, const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
-    if (!changed_.wait(lock, stop, [&] { return items_.size() < limit_; })) throw Cancelled();
+    changed_.wait(lock, stop, [&] { return items_.size() < limit_; });
+    throw_if_stopped(stop);
     items_.push_back(std::move(item));
     changed_.notify_all();
   }
 
   /// The oldest item; waits for one. nullopt once the queue is closed and empty.
-  /// Throws `Cancelled` once `stop` is requested.
+  /// Throws `Cancelled` once `stop` is requested, even if there are items.
   std::optional<T> pop(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
-    if (!changed_.wait(lock, stop, [&] { return closed_ || !items_.empty(); })) throw Cancelled();
+    changed_.wait(lock, stop, [&] { return closed_ || !items_.empty(); });
+    throw_if_stopped(stop);
     if (items_.empty()) return std::nullopt;
     T item = std::move(items_.front());
     items_.pop_front();

@@ -42,7 +42,8 @@ class Digest {
 };
 
 /// XXH3-128 in its canonical (big-endian) byte order. Kept beside MD5 to tell apart two contents
-/// with one MD5. Resists accidents and ready-made pairs, nobody who designs for it.
+/// with one MD5. Resists accidents and ready-made pairs, nobody who designs for it. Ordered by its
+/// bytes.
 struct Check {
   std::array<char, 16> value{};
 
@@ -50,7 +51,8 @@ struct Check {
   static std::optional<Check> parse(std::string_view hex);
   std::string_view bytes() const { return {value.data(), value.size()}; }
   std::string hex() const;
-  auto operator<=>(const Check&) const = default;
+  bool operator==(const Check&) const = default;
+  auto operator<=>(const Check& other) const { return bytes() <=> other.bytes(); }
 };
 
 /// Everything that identifies a content. `check` is there exactly if `digest` is MD5.

@@ -4,6 +4,7 @@
 #include <exception>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "libcore/base/bytes.h"
 #include "libcore/hash/digest.h"
