@@ -18,11 +18,15 @@ struct CountedDirectory : SourceDirectory {
   ByteBudget::Share place;
 };
 
+/// How many of the deepest directories stay open for the walk itself.
+constexpr std::size_t kKeepOpen = 32;
 /// Directories that may be open at once: half of the descriptors, since files are opened in them.
+/// Where that would leave too few beside the walk's own, running out of descriptors is the better
+/// end than waiting for a visitor that waits for more entries.
 std::size_t most_open() {
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
-  return std::clamp<std::size_t>(files.rlim_cur / 2, 8, 512);
+  return std::clamp<std::size_t>(files.rlim_cur / 2, 128, 512);
 }
 
 /// O_PATH: names are looked up in it, but it is not read again, so it need not be readable.
@@ -35,10 +39,7 @@ UniqueFd open_again(int parent, const std::string& name) {
 DirectoryStack::DirectoryStack(std::string source, std::stop_token stop)
     : source_(std::move(source)),
       stop_(std::move(stop)),
-      places_(std::make_shared<ByteBudget>(most_open())),
-      // Well below the limit: when `share` has to wait there are others who hold directories and
-      // will let go.
-      keep_open_(std::min<std::size_t>(64, most_open() / 4)) {}
+      places_(std::make_shared<ByteBudget>(most_open())) {}
 
 std::shared_ptr<const SourceDirectory> DirectoryStack::share(UniqueFd fd, std::string_view path) {
   auto directory = std::make_shared<CountedDirectory>();
@@ -59,7 +60,7 @@ void DirectoryStack::push(Level level, std::string_view name) {
   level.path_size = path_.size();
   levels_.push_back(std::move(level));
   // The source stays open: lost directories are looked for from there.
-  if (levels_.size() > keep_open_ + 1) levels_[levels_.size() - keep_open_ - 1].directory.reset();
+  if (levels_.size() > kKeepOpen + 1) levels_[levels_.size() - kKeepOpen - 1].directory.reset();
 }
 
 void DirectoryStack::pop() {

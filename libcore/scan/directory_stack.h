@@ -61,7 +61,6 @@ class DirectoryStack {
   std::string source_;
   std::stop_token stop_;
   std::shared_ptr<ByteBudget> places_;
-  std::size_t keep_open_;
   std::vector<Level> levels_;
   std::string path_;
 };

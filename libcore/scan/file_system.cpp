@@ -1,17 +1,18 @@
+#include "libcore/scan/file_system.h"
+
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <iterator>
-#include <string_view>
+#include <vector>
 
+#include "libcore/base/error.h"
 #include "libcore/base/fd.h"
 #include "libcore/base/text.h"
-#include "libcore/scan/walk.h"
 
 namespace reverse {
 
@@ -40,15 +41,6 @@ constexpr std::string_view kUnstableDisk[] = {"vfat", "msdos", "exfat", "sdcardf
 
 bool lists(const auto& names, std::string_view type) {
   return std::ranges::find(names, type) != std::end(names);
-}
-
-MountKind kind_of_type(std::string_view type) {
-  if (lists(kPseudo, type)) return MountKind::pseudo;
-  if (lists(kMemory, type)) return MountKind::memory;
-  if (lists(kOverlay, type)) return MountKind::overlay;
-  if (lists(kNetwork, type)) return MountKind::network;
-  if (type == "fuse" || type.starts_with("fuse.")) return MountKind::fuse;
-  return MountKind::disk;  // fuseblk as well: a disk of this machine, whoever drives it
 }
 
 /// FUSE drivers may number inodes as they come and answer any time of change; which of them do
@@ -132,10 +124,19 @@ std::string type_of(int fd) {
 
 }  // namespace
 
+MountKind mount_kind_of_type(std::string_view type) {
+  if (lists(kPseudo, type)) return MountKind::pseudo;
+  if (lists(kMemory, type)) return MountKind::memory;
+  if (lists(kOverlay, type)) return MountKind::overlay;
+  if (lists(kNetwork, type)) return MountKind::network;
+  if (type == "fuse" || type.starts_with("fuse.")) return MountKind::fuse;
+  return MountKind::disk;  // fuseblk as well: a disk of this machine, whoever drives it
+}
+
 FileSystemInfo file_system_of(int fd) {
   FileSystemInfo info;
   info.type = type_of(fd);
-  info.kind = kind_of_type(info.type);
+  info.kind = mount_kind_of_type(info.type);
   info.stable_identity = has_stable_identity(info.type, info.kind);
   return info;
 }

@@ -10,31 +10,11 @@
 #include <vector>
 
 #include "libcore/base/error.h"
+#include "libcore/scan/file_system.h"
 #include "libcore/scan/filter.h"
 #include "libcore/scan/source_entry.h"
 
 namespace reverse {
-
-/// Kinds of file systems that a walk leaves as empty directories unless told to cross.
-enum class MountKind {
-  disk,     ///< always crossed (unless one file system was asked for)
-  pseudo,   ///< proc, sysfs, devpts, cgroup, …: never crossed
-  memory,   ///< tmpfs, ramfs, devtmpfs: `--cross tmpfs`
-  overlay,  ///< overlay: never
-  network,  ///< nfs, cifs, …: `--cross net`, left out with a warning
-  fuse,     ///< `--cross fuse`, left out with a warning
-};
-
-/// What is known of the file system that holds a file.
-struct FileSystemInfo {
-  std::string type;  ///< as /proc/self/mountinfo has it: "ext4", "fuse.sshfs"
-  MountKind kind = MountKind::disk;
-  /// False for FUSE, FAT, network file systems and sdcardfs: inodes and ctimes may change or lie, so files
-  /// are compared by size and mtime only.
-  bool stable_identity = true;
-};
-/// Type "unknown" (a disk) where the kernel does not tell. O_PATH descriptors will do. Thread-safe.
-FileSystemInfo file_system_of(int fd);
 
 struct WalkOptions {
   bool one_file_system = false;
@@ -73,7 +53,8 @@ class WalkVisitor {
 /// The source itself is neither excluded nor taken for a nested repository. Names that `only` lists are walked whatever the filter says of them;
 /// it holds for what is below them.
 /// Memory: one directory's names a level. At most 512 `SourceDirectory`s (half of the process's descriptors, if that is less) are alive at once: the
-/// walk waits for others to let go, who must not wait for further entries meanwhile.
+/// walk waits for others to let go, who must not wait for further entries meanwhile. The visitor itself may hold back up to 64 entries with their
+/// directories from call to call.
 /// Throws `not_found`, `permission`, `io` for the source itself, `io` when descriptors or memory of the whole system run out, `usage` for a malformed
 /// `exclude_if_present`; `Cancelled` on stop.
 void walk(const std::string& source, const WalkOptions& options, Filter& filter, WalkVisitor& visitor,
