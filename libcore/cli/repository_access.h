@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "libcore/catalog/catalog.h"
+#include "libcore/cli/location.h"
+#include "libcore/cli/tool.h"
+#include "libcore/engine/open_repository.h"
+#include "libcore/engine/revisions.h"
+#include "libcore/store/repository.h"
+
+namespace reverse {
+
+/// A backend for a location. Throws `usage` for one that this version cannot reach.
+std::unique_ptr<Backend> open_backend(const Location& location);
+
+/// A repository opened for reading, with the backend that it reads through.
+struct ReadAccess {
+  std::unique_ptr<Backend> backend;
+  Repository repository;
+};
+/// `text` as on the command line. Throws `no_repository`, `usage`.
+ReadAccess open_for_reading(const std::string& text);
+
+/// The catalog of `call`'s cache directory; what was set aside becomes a warning.
+std::unique_ptr<Catalog> open_catalog(Invocation& call);
+
+/// This machine's host part of set names: REVERSE_HOST, else its name.
+std::string this_host(const CommonOptions& common);
+
+/// The options that say which revisions are meant: --set, --host, --tag.
+struct FilterOptions {
+  RevisionFilter filter;
+  void declare(OptionSet& options);
+};
+
+/// What REV or REV:PATH names in `repository`. If only PATH is missing, the message names the newest revision that has it.
+RevisionPath resolve(const Repository& repository, const std::string& words,
+                     const RevisionFilter& filter, const CommonOptions& common);
+
+/// "2014-01-25 11:00" of a head's start, in local time.
+std::string start_of(const Head& head);
+
+}  // namespace reverse
