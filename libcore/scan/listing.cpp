@@ -28,9 +28,9 @@ void Listing::sort() {
   std::ranges::sort(names_, [this](const Name& a, const Name& b) {
     return a.key != b.key ? a.key < b.key : view(a) < view(b);
   });
-  auto again = std::ranges::unique(
-      names_, [this](const Name& a, const Name& b) { return view(a) == view(b); });
-  names_.erase(again.begin(), again.end());
+  auto again = std::unique(names_.begin(), names_.end(),
+                           [this](const Name& a, const Name& b) { return view(a) == view(b); });
+  names_.erase(again, names_.end());
 }
 
 bool Listing::contains(std::string_view name) const {

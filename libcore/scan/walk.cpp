@@ -83,8 +83,6 @@ class Walker {
   bool enter(Candidate& candidate);
   bool stops_at_mount(Candidate& candidate);
   int descend(Candidate& candidate, std::shared_ptr<const SourceDirectory> directory);
-  void leave_closed(Candidate& candidate, const std::optional<std::string>& list_error,
-                    const std::string& reason);
   bool give_up(const Candidate& candidate, int code);
   void fail_all(const Candidate& candidate, bool vanished, const std::string& error);
 
@@ -189,12 +187,14 @@ bool Walker::enter(Candidate& candidate) {
                            entry.status.uid));
   int code = fd ? 0 : errno;
   if (code == ENOTDIR || code == ELOOP) return false;
-  if (code == ENOENT || is_exhausted(code)) return give_up(candidate, code);
   FileStatus opened;
   if (code == 0) code = stat_name(fd.get(), "", opened);
   if (code == 0 && !same_inode(opened, entry.status)) return false;
   if (code == 0) code = descend(candidate, stack_.share(std::move(fd), entry.path));
-  if (code != 0) leave_closed(candidate, message_of(code), message_of(code));
+  if (code == 0) return true;
+  if (code == ENOENT || is_exhausted(code)) return give_up(candidate, code);
+  visitor_.entry(std::move(candidate.entry), message_of(code));
+  if (candidate.selected) fail_all(candidate, false, message_of(code));
   return true;
 }
 
@@ -207,10 +207,11 @@ bool Walker::stops_at_mount(Candidate& candidate) {
   bool crossed = found.kind == MountKind::disk || options_.cross.contains(found.kind);
   if (crossed && !options_.one_file_system) return false;
   std::string path = entry.path;
-  leave_closed(candidate, std::nullopt, "lies on a file system that is left out");
+  visitor_.entry(std::move(candidate.entry), std::nullopt);
   visitor_.skipped(path,
                    options_.one_file_system ? SkipReason::other_file_system : SkipReason::mount,
                    found.type);
+  if (candidate.selected) fail_all(candidate, false, "lies on a file system that is left out");
   return true;
 }
 
@@ -245,13 +246,6 @@ int Walker::descend(Candidate& candidate, std::shared_ptr<const SourceDirectory>
   }
   stack_.push(std::move(level), candidate.name);
   return 0;
-}
-
-/// Reports a directory that nothing below will follow; `reason` goes to what was listed there.
-void Walker::leave_closed(Candidate& candidate, const std::optional<std::string>& list_error,
-                          const std::string& reason) {
-  visitor_.entry(std::move(candidate.entry), list_error);
-  if (candidate.selected) fail_all(candidate, false, reason);
 }
 
 /// Reports that the name cannot be examined. Always true: there is nothing more to do about it.

@@ -8,7 +8,6 @@ using namespace reverse;
 
 namespace {
 
-
 bool excluded_by(const std::vector<std::string>& patterns, const std::string& path,
                  bool is_directory = false) {
   Filter filter("/home");

@@ -14,8 +14,8 @@
 
 namespace reverse {
 
-/// Writes a walk down, one line a call: "PATH", "PATH -> TARGET", "PATH !LIST_ERROR", "skip PATH REASON DETAIL", "gone PATH",
-/// "fail PATH ERROR". Entries are let go at once.
+/// Writes a walk down, one line a call: "PATH", "PATH -> TARGET", "PATH !LIST_ERROR", "skip PATH
+/// REASON DETAIL", "gone PATH", "fail PATH ERROR". Entries are let go at once.
 class Recorder : public WalkVisitor {
  public:
   /// Called at each entry, before it is noted.
@@ -39,7 +39,8 @@ class Recorder : public WalkVisitor {
   }
 };
 
-inline std::vector<std::string> walk_lines(const std::string& source, const WalkOptions& options = {},
+inline std::vector<std::string> walk_lines(const std::string& source,
+                                           const WalkOptions& options = {},
                                            const std::vector<std::string>& patterns = {}) {
   Filter filter(source);
   for (const std::string& pattern : patterns) filter.add(pattern);

@@ -20,7 +20,7 @@ TEST_CASE("a file's status is that of the name, not of what a symlink points to"
   UniqueFd fd = open_file(dir.path(), O_RDONLY | O_DIRECTORY);
 
   FileStatus file = file_status(fd.get(), "file", "file");
-  struct stat expected{};
+  struct stat expected {};
   REQUIRE(::stat((dir / "file").c_str(), &expected) == 0);
   CHECK(file.type == FileType::file);
   CHECK(file.mode == 04751);
@@ -74,7 +74,8 @@ TEST_CASE("more attribute names than fit a small buffer are all read", "[scan]")
   Xattrs expected;
   for (int i = 10; i < 60; ++i) {
     Xattr attribute{"user.a_rather_long_attribute_name_" + std::to_string(i), std::to_string(i)};
-    if (::setxattr((dir / "f").c_str(), attribute.name.c_str(), attribute.value.data(), 2, 0) != 0) {
+    if (::setxattr((dir / "f").c_str(), attribute.name.c_str(), attribute.value.data(), 2, 0) !=
+        0) {
       WARN("skipped: no user attributes on the file system of " << dir.path());
       return;
     }

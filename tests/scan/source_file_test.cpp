@@ -72,9 +72,15 @@ TEST_CASE("a file that grows, shrinks or is rewritten while it is read is change
   settle();
   SourceFile file(entry_of(dir, "f"));
   file.next();
-  SECTION("grows") { append(path, "more"); }
-  SECTION("shrinks") { REQUIRE(::truncate(path.c_str(), 300000) == 0); }
-  SECTION("is rewritten with the same size") { write_file(path, pattern_of(700000)); }
+  SECTION("grows") {
+    append(path, "more");
+  }
+  SECTION("shrinks") {
+    REQUIRE(::truncate(path.c_str(), 300000) == 0);
+  }
+  SECTION("is rewritten with the same size") {
+    write_file(path, pattern_of(700000));
+  }
   drain(file);
   CHECK(file.changed());
 }
