@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -31,9 +32,9 @@ struct Problem {
 /// A nested repository that was met (schema/FORMAT.md, "Nested repositories").
 struct NestedRepository {
   std::string id;
-  std::string path;           ///< relative to the source, raw bytes
-  std::uint64_t heads = 0;    ///< heads it held
-  std::uint64_t added = 0;    ///< of them copied in this run
+  std::string path;         ///< relative to the source, raw bytes
+  std::uint64_t heads = 0;  ///< heads it held
+  std::uint64_t added = 0;  ///< of them copied in this run
   bool operator==(const NestedRepository&) const = default;
 };
 
@@ -43,18 +44,18 @@ struct Head {
   std::string repository;  ///< id of the repository it was made in
   std::string token;       ///< the gate it came through
   std::string host, label, machine;
-  std::string source;      ///< absolute path, raw bytes
+  std::string source;             ///< absolute path, raw bytes
   std::string started, finished;  ///< RFC 3339 with offset
   std::string timezone;
-  std::string tool;        ///< "reverse 0.1.0"
+  std::string tool;  ///< "reverse 0.1.0"
   std::optional<std::string> previous;
   DigestKind digest = DigestKind::md5;
   std::vector<std::string> tags;
   std::vector<std::string> needs;
   Outcome outcome = Outcome::complete;
   std::uint64_t entries = 0, files = 0, bytes = 0, new_objects = 0, new_bytes = 0;
-  std::vector<Problem> problems;      ///< at most 100
-  std::uint64_t problem_count = 0;    ///< all of them
+  std::vector<Problem> problems;    ///< at most 100
+  std::uint64_t problem_count = 0;  ///< all of them
   std::vector<NestedRepository> repositories;
   PageRef tree;
 
@@ -66,10 +67,15 @@ struct Head {
   bool operator==(const Head&) const = default;
 };
 
-/// The whole file, `end` line included.
+/// Bytes that a head's file may have.
+inline constexpr std::size_t kMaxHeadBytes = 16 << 20;
+
+/// The whole file, `end` line included. Throws `internal` for a head that no reader would accept
+/// (an id that is no UUID, a host or label that cannot name a directory, a text that is not clean;
+/// `stage` and `error` of problems may be anything).
 std::string format_head(const Head& head);
-/// Reads strictly. `name` is what errors call it. Throws `corrupt` (torn, malformed), `no_repository` (newer format or
-/// a feature in `needs` that this program does not know).
+/// Reads strictly. `name` is what errors call it. Throws `corrupt` (torn, malformed),
+/// `no_repository` (newer format or a feature in `needs` that this program does not know).
 Head parse_head(std::string_view text, std::string_view name);
 
 }  // namespace reverse

@@ -26,6 +26,7 @@ inline const RepoPath kForgotten = "forgotten";
 inline const RepoPath kGc = "gc";
 inline const RepoPath kWriting = "writing";
 
+/// Shard directories are made at creation and never removed.
 inline constexpr int kShards = 256;
 /// "objects/ab" for shard 0xab.
 RepoPath shard(int index);
@@ -34,6 +35,19 @@ RepoPath shard(int index);
 RepoPath set_directory(std::string_view set);
 /// "manifests/HOST/LABEL/NAME.yaml" for revision "HOST/LABEL/NAME".
 RepoPath head(std::string_view revision);
+/// "writing/TOKEN"
+RepoPath gate(std::string_view token);
+/// "writing/TOKEN/ID.yaml": a head before it is published.
+RepoPath unpublished_head(std::string_view token, std::string_view id);
+
+/// True for what HOST and LABEL may be: 1 to 100 of `A-Za-z0-9._+-`, but not "." or "..".
+bool is_set_component(std::string_view name);
+/// True for a revision's last part, "20140125T100000Z-6f0c2a7e".
+bool is_revision_name(std::string_view name);
+/// True for a token of the gate: 32 lower-case hex digits.
+bool is_token(std::string_view name);
+/// True for a UUID in lower-case hex, "6f0c2a7e-….".
+bool is_uuid(std::string_view text);
 
 }  // namespace layout
 

@@ -28,7 +28,7 @@ RepositoryInfo parse_repository_info(std::string_view text, std::string_view nam
 /// What lies at a location, looked at without changing it.
 enum class LocationState {
   absent,
-  empty,       ///< a directory without anything in it
+  empty,  ///< a directory without anything in it but what an interrupted creation, or mkfs, left
   repository,  ///< holds repository.yaml
   foreign,     ///< holds something else
 };
@@ -38,11 +38,12 @@ LocationState look_at_location(Backend& backend);
 /// Thread-safe as far as the backend is; immutable itself.
 class Repository {
  public:
-  /// Reads repository.yaml and features/. Throws `no_repository` where there is none, where the format is newer, or where a
-  /// feature `read-*` is unknown (and `write-*` too if `for_writing`).
+  /// Reads repository.yaml and features/. Throws `no_repository` where there is none, where the
+  /// format is newer, or where a feature `read-*` is unknown (and `write-*` too if `for_writing`).
   static Repository open(Backend& backend, bool for_writing);
-  /// Makes the whole layout in an empty or absent directory, repository.yaml last and durable:
-  /// a creation cut short is `foreign` only until it is run again (`create` finishes what it finds of its own).
+  /// Makes the whole layout in a location that is `absent` or `empty`, repository.yaml last and
+  /// durable; finishes what an interrupted creation left. Throws `no_repository` where something
+  /// else lies, `exists` where a repository does.
   static Repository create(Backend& backend, DigestKind digest);
 
   const RepositoryInfo& info() const { return info_; }
@@ -50,15 +51,15 @@ class Repository {
 
   /// "HOST/LABEL" of every set, sorted. An empty directory is a set without revisions.
   std::vector<std::string> sets() const;
-  /// The revision names ("20140125T100000Z-6f0c2a7e") of a set, oldest first; empty if the set is not there.
-  /// Names that are not a revision's are left out (verify reports them).
+  /// The revision names ("20140125T100000Z-6f0c2a7e") of a set, oldest first; empty if the set is
+  /// not there. Names that are not a revision's are left out (verify reports them).
   std::vector<std::string> revisions(std::string_view set) const;
   /// Reads the head of "HOST/LABEL/NAME". Throws `not_found`, `corrupt`.
   Head read_head(std::string_view revision) const;
 
-  /// Streams an object to `sink` and hashes it on the way. Tries DIGEST-CHECK, then DIGEST, in objects/, trash/*/, bad/,
-  /// then objects/ again. Throws `not_found`, or `corrupt` after the last byte if the sums differ: until then the sink's
-  /// bytes are not to be trusted.
+  /// Streams an object to `sink` and hashes it on the way. Tries DIGEST-CHECK, then DIGEST, in
+  /// objects/, trash/*/, bad/, then objects/ again. Throws `not_found`, or `corrupt` after the last
+  /// byte if the sums differ: until then the sink's bytes are not to be trusted.
   void read_object(const Sums& wanted, ByteSink& sink) const;
   /// The same into memory, for pages: at most 16 MiB. Bytes are already verified.
   std::string read_object(const Sums& wanted) const;

@@ -10,8 +10,13 @@
 
 #include "libcore/hash/digest.h"
 #include "libcore/store/entry.h"
+#include "libcore/store/tree_order.h"
 
 namespace reverse {
+
+/// Levels that a tree may have: pages of two items or more hold any 64-bit number of entries in
+/// fewer.
+inline constexpr unsigned kMaxLevels = 64;
 
 /// A reference to a page (schema/FORMAT.md, "Pages").
 struct PageRef {
@@ -26,7 +31,8 @@ struct PageRef {
   bool operator==(const PageRef&) const = default;
 };
 
-/// Appends `key: value` fields of a reference as one flow mapping, `{"page": …, "first": …}`, without newline.
+/// Appends `key: value` fields of a reference as one flow mapping, `{"page": …, "first": …}`,
+/// without newline.
 void append_page_ref(std::string& out, const PageRef& ref);
 /// Reads what `append_page_ref` writes. Throws `corrupt`.
 PageRef parse_page_ref(std::string_view mapping, DigestKind kind);
@@ -39,28 +45,28 @@ using PageSink = std::function<void(const PageRef& ref, std::string text)>;
 class TreeWriter {
  public:
   explicit TreeWriter(DigestKind kind);
-  /// Throws `internal` unless entries ascend strictly. Pages that became complete go to `sink`.
+  /// Throws `internal` for an entry that cannot come next (`TreeOrder`). Pages that became complete
+  /// go to `sink`.
   void add(const Entry& entry, const PageSink& sink);
   /// Closes all levels and returns the root. Entries must not be empty.
   PageRef finish(const PageSink& sink);
 
  private:
   struct Level {
-    std::string text;        // the open page, header included; empty: no page open
+    std::string text;  // the open page, header included; empty: no page open
     std::size_t items = 0;
     std::uint64_t entries = 0;
     std::string first;
-    std::uint64_t pages = 0;  // pages closed so far at this level
-    PageRef last;             // the last of them
+    bool has_closed = false;  // a page of this level was closed: there is a level above
   };
   void add_item(unsigned level, std::string_view line, std::string_view first,
                 std::uint64_t entries, const PageSink& sink);
-  void close_page(unsigned level, const PageSink& sink);
+  PageRef close_page(unsigned level, const PageSink& sink);
+  void add_reference(unsigned level, const PageRef& ref, const PageSink& sink);
 
   DigestKind kind_;
   std::vector<Level> levels_;
-  std::string last_path_;
-  bool any_ = false;
+  TreeOrder order_;
   std::string line_;  // scratch
 };
 
@@ -78,7 +84,8 @@ class TreeReader {
 
   /// The next entry; nullopt at the end. Throws `corrupt` naming page and line.
   std::optional<Entry> next();
-  /// Goes to the entry at `path`, or the first after it in order, whether behind or ahead; reads only the pages on the way.
+  /// Goes to the entry at `path`, or the first after it in order, whether behind or ahead; reads
+  /// only the pages on the way.
   void seek(std::string_view path);
 
  private:
@@ -86,7 +93,8 @@ class TreeReader {
   std::unique_ptr<State> state_;
 };
 
-/// The items of one page, checked as `TreeReader` checks them: what gc, diff and find read page by page.
+/// The items of one page, checked as `TreeReader` checks them: what gc, diff and find read page by
+/// page. `text` must be verified content of `ref`. Throws `corrupt` naming page and line.
 struct Page {
   std::vector<Entry> entries;  ///< level 0
   std::vector<PageRef> pages;  ///< level 1 and up

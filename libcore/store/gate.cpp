@@ -1,0 +1,100 @@
+#include "libcore/store/gate.h"
+
+#include <vector>
+
+#include "libcore/base/error.h"
+#include "libcore/base/random.h"
+#include "libcore/store/layout.h"
+#include "libcore/store/repository.h"
+#include "libcore/store/small_files.h"
+
+namespace reverse {
+
+namespace {
+
+constexpr std::uint32_t kHeadMode = 0444;
+
+/// True if a revision of that name is there and is `head` itself.
+bool is_published(Backend& backend, const Head& head) {
+  try {
+    std::string text = read_small_file(backend, layout::head(head.revision()), kMaxHeadBytes);
+    return parse_head(text, head.revision()).id == head.id;
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::not_found || error.kind() == ErrorKind::corrupt) return false;
+    throw;
+  }
+}
+
+void make_set_directory(Backend& backend, const Head& head) {
+  RepoPath set = layout::set_directory(head.set());
+  if (backend.stat(set)) return;
+  backend.make_directory(layout::set_directory(head.host));
+  backend.make_directory(set);
+}
+
+/// The directories whose names the revision's own name depends on; others may have made them just
+/// now.
+std::vector<RepoPath> directories_above(const Head& head) {
+  return {layout::kManifests, layout::set_directory(head.host), layout::set_directory(head.set())};
+}
+
+/// After a lost reply: once the temporary is gone, a request still under way can no longer succeed.
+PublishResult settle(Backend& backend, const Head& head) {
+  backend.remove(layout::unpublished_head(head.token, head.id));
+  return is_published(backend, head) ? PublishResult::published : PublishResult::closed;
+}
+
+PublishResult move_out_of_gate(Backend& backend, Upload& upload, const Head& head) {
+  Publication publication{&upload, layout::head(head.revision())};
+  MoveResult result;
+  try {
+    result = backend.publish({&publication, 1}).front();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::network) throw;
+    return settle(backend, head);
+  }
+  // A repeated request can find its own first success in the way, or its temporary gone.
+  if (result == MoveResult::done || is_published(backend, head)) return PublishResult::published;
+  return result == MoveResult::exists ? PublishResult::exists : PublishResult::closed;
+}
+
+}  // namespace
+
+std::optional<std::string> find_gate(Backend& backend) {
+  std::optional<std::string> token;
+  list_if_there(backend, layout::kWriting, [&token](const ListedFile& file) {
+    if (file.stat.type == FileType::directory && layout::is_token(file.name)) token = file.name;
+  });
+  return token;
+}
+
+std::string find_or_open_gate(Backend& backend) {
+  if (std::optional<std::string> token = find_gate(backend)) return *token;
+  std::string token = random_hex(16);
+  backend.make_directory(layout::kWriting);
+  backend.make_directory(layout::gate(token));
+  return token;
+}
+
+std::unique_ptr<Upload> open_head(Backend& backend, const std::string& token,
+                                  const std::string& id) {
+  try {
+    return backend.create(layout::unpublished_head(token, id), kHeadMode);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return nullptr;
+  }
+}
+
+PublishResult publish_head(Backend& backend, Upload& upload, const Head& head) {
+  return with_context("publish " + head.revision(), [&] {
+    upload.write(format_head(head));
+    upload.close();
+    make_set_directory(backend, head);
+    PublishResult result = move_out_of_gate(backend, upload, head);
+    if (result == PublishResult::published) backend.barrier(directories_above(head));
+    return result;
+  });
+}
+
+}  // namespace reverse

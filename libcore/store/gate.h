@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "libcore/backend/backend.h"
+#include "libcore/store/head.h"
+
+namespace reverse {
+
+// The gate (schema/FORMAT.md, "The gate"): a directory writing/TOKEN through which every revision
+// is published, and which gc takes away before it deletes. One thread at a time each.
+
+/// The token of an open gate; nullopt if there is none. Several may be open: any of them will do.
+std::optional<std::string> find_gate(Backend& backend);
+/// The same, but opens a gate where there is none.
+std::string find_or_open_gate(Backend& backend);
+
+/// Creates the head's temporary in the gate: that succeeds exactly if the gate is open, so it also
+/// tells whether what is known under `token` still holds. nullptr if the gate is closed. The upload
+/// may stay open for the whole run.
+std::unique_ptr<Upload> open_head(Backend& backend, const std::string& token,
+                                  const std::string& id);
+
+enum class PublishResult {
+  published,  ///< the revision is there and durable
+  closed,     ///< gc closed the gate: nothing was published; look again at everything and try anew
+  exists,     ///< another revision has that name; nothing was published: take the next second
+};
+
+/// Publishes `head` (schema/FORMAT.md, W4) by means of `upload`, which `open_head` gave for its
+/// `token` and `id` and nobody has written to. Everything that the head refers to must be durable.
+/// The set's directory is made if need be. If a reply of the repository is lost, the temporary is
+/// removed before it is looked who came first, so that the answer is final. Throws what the backend
+/// throws when not even that can be told.
+PublishResult publish_head(Backend& backend, Upload& upload, const Head& head);
+
+}  // namespace reverse

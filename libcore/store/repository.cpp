@@ -1,0 +1,207 @@
+#include "libcore/store/repository.h"
+
+#include <algorithm>
+#include <array>
+
+#include "libcore/base/error.h"
+#include "libcore/base/text.h"
+#include "libcore/hash/hasher.h"
+#include "libcore/store/small_files.h"
+
+namespace reverse {
+
+namespace {
+
+constexpr std::size_t kMaxInfoBytes = 64 << 10;
+constexpr std::size_t kMaxPageObject = 16 << 20;
+
+/// Hashes what it hands on.
+class HashingSink : public ByteSink {
+ public:
+  HashingSink(DigestKind kind, ByteSink& sink) : hasher_(kind), sink_(sink) {}
+  void write(ByteView bytes) override {
+    hasher_.update(bytes);
+    sink_.write(bytes);
+  }
+  Sums finish() { return hasher_.finish(); }
+
+ private:
+  Hasher hasher_;
+  ByteSink& sink_;
+};
+
+void expect_sums(const Sums& wanted, const Sums& found, const std::string& name) {
+  if (found.digest != wanted.digest) fail(ErrorKind::corrupt, "{} is damaged", name);
+  if (found.check != wanted.check)
+    fail(ErrorKind::corrupt, "{} is another content with the same digest", name);
+  if (found.size != wanted.size)
+    fail(ErrorKind::corrupt, "{} has {} bytes instead of {}", name, found.size, wanted.size);
+}
+
+/// No feature exists yet, so every one found is unknown.
+void expect_known_features(Backend& backend, bool for_writing) {
+  list_if_there(backend, layout::kFeatures, [&](const ListedFile& file) {
+    bool matters =
+        file.name.starts_with("read-") || (for_writing && file.name.starts_with("write-"));
+    if (matters)
+      fail(ErrorKind::no_repository, "{} has the feature '{}', which this program does not know",
+           backend.display(""), printable(file.name));
+  });
+}
+
+/// Where an object may lie, one place after the other, each looked for only when it is asked for
+/// (schema/FORMAT.md, "Resolution").
+class Places {
+ public:
+  Places(Backend& backend, const Sums& wanted) : backend_(backend) {
+    if (wanted.check) names_.push_back({wanted.digest, wanted.check});
+    names_.push_back({wanted.digest, std::nullopt});
+  }
+
+  /// Calls `read(path)` for each place until it returns true; false if it never did. `read` returns
+  /// false or throws `not_found` where nothing (of use) is there.
+  template <typename Read>
+  bool try_each(Read read) {
+    return try_objects(read) || try_directories(trash_runs(), read) ||
+           try_directories({layout::kBad}, read) || try_objects(read);
+  }
+
+ private:
+  template <typename Read>
+  static bool attempt(const RepoPath& path, Read& read) {
+    try {
+      return read(path);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::not_found) throw;
+      return false;
+    }
+  }
+
+  template <typename Read>
+  bool try_objects(Read& read) {
+    for (const ObjectName& name : names_) {
+      RepoPath path = object_path(name);
+      // Variants are next to never there; a look is cheaper than an error.
+      if (name.variant && !backend_.stat(path)) continue;
+      if (attempt(path, read)) return true;
+    }
+    return false;
+  }
+
+  template <typename Read>
+  bool try_directories(const std::vector<RepoPath>& directories, Read& read) {
+    for (const ObjectName& name : names_)
+      for (const RepoPath& directory : directories)
+        if (attempt(directory + "/" + to_string(name), read)) return true;
+    return false;
+  }
+
+  std::vector<RepoPath> trash_runs() {
+    std::vector<RepoPath> runs;
+    list_if_there(backend_, layout::kTrash, [&runs](const ListedFile& file) {
+      runs.push_back(layout::kTrash + "/" + file.name);
+    });
+    return runs;
+  }
+
+  Backend& backend_;
+  std::vector<ObjectName> names_;  // in the order of resolution
+};
+
+[[noreturn]] void fail_missing(const Backend& backend, const Sums& wanted) {
+  fail(ErrorKind::not_found, "object {} is missing in {}", wanted.digest.hex(),
+       backend.display(""));
+}
+
+}  // namespace
+
+Repository Repository::open(Backend& backend, bool for_writing) {
+  std::string text;
+  try {
+    text = read_small_file(backend, layout::kRepositoryFile, kMaxInfoBytes);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    fail(ErrorKind::no_repository, "there is no repository in {}", backend.display(""));
+  }
+  RepositoryInfo info = parse_repository_info(text, backend.display(layout::kRepositoryFile));
+  expect_known_features(backend, for_writing);
+  return Repository(backend, std::move(info));
+}
+
+std::vector<std::string> Repository::sets() const {
+  auto directories_in = [this](const RepoPath& path) {
+    std::vector<std::string> names;
+    list_if_there(*backend_, path, [&names](const ListedFile& file) {
+      if (file.stat.type == FileType::directory && layout::is_set_component(file.name))
+        names.push_back(file.name);
+    });
+    return names;
+  };
+  std::vector<std::string> sets;
+  for (const std::string& host : directories_in(layout::kManifests))
+    for (const std::string& label : directories_in(layout::set_directory(host)))
+      sets.push_back(host + "/" + label);
+  std::sort(sets.begin(), sets.end());
+  return sets;
+}
+
+std::vector<std::string> Repository::revisions(std::string_view set) const {
+  static constexpr std::string_view kSuffix = ".yaml";
+  std::vector<std::string> names;
+  list_if_there(*backend_, layout::set_directory(set), [&names](const ListedFile& file) {
+    std::string_view name = file.name;
+    if (!name.ends_with(kSuffix)) return;
+    name.remove_suffix(kSuffix.size());
+    if (layout::is_revision_name(name)) names.emplace_back(name);
+  });
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Head Repository::read_head(std::string_view revision) const {
+  RepoPath path = layout::head(revision);
+  Head head = parse_head(read_small_file(*backend_, path, kMaxHeadBytes), backend_->display(path));
+  if (head.digest != info_.digest)
+    fail(ErrorKind::corrupt, "{}: a revision with {} in a repository with {}",
+         backend_->display(path), to_string(head.digest), to_string(info_.digest));
+  return head;
+}
+
+void Repository::read_object(const Sums& wanted, ByteSink& sink) const {
+  bool found = Places(*backend_, wanted).try_each([&](const RepoPath& path) {
+    HashingSink hashing(info_.digest, sink);
+    backend_->read(path, hashing);
+    expect_sums(wanted, hashing.finish(), backend_->display(path));
+    return true;
+  });
+  if (!found) fail_missing(*backend_, wanted);
+}
+
+std::string Repository::read_object(const Sums& wanted) const {
+  std::optional<std::string> text;
+  std::optional<Error> damage;
+  Places(*backend_, wanted).try_each([&](const RepoPath& path) {
+    try {
+      std::string read = read_small_file(*backend_, path, kMaxPageObject);
+      expect_sums(wanted, hash_bytes(info_.digest, read), backend_->display(path));
+      text = std::move(read);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::corrupt) throw;
+      damage = error;  // another place may hold a whole one
+    }
+    return text.has_value();
+  });
+  if (!text && damage) throw *damage;
+  if (!text) fail_missing(*backend_, wanted);
+  return std::move(*text);
+}
+
+PageFetcher Repository::page_fetcher() const {
+  return [this](const PageRef& ref) { return read_object(ref.sums()); };
+}
+
+TreeReader Repository::tree(const Head& head) const {
+  return TreeReader(info_.digest, page_fetcher(), head.tree);
+}
+
+}  // namespace reverse

@@ -1,0 +1,127 @@
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "libcore/base/error.h"
+#include "libcore/base/random.h"
+#include "libcore/base/timestamp.h"
+#include "libcore/store/gate.h"
+#include "libcore/store/repository.h"
+#include "libcore/store/small_files.h"
+
+namespace reverse {
+
+extern const std::string_view kRestoreScript;
+extern const std::string_view kRecoverText;
+
+namespace {
+
+constexpr std::size_t kReserveBytes = 1 << 20;
+constexpr std::uint32_t kTextMode = 0444;
+constexpr std::uint32_t kScriptMode = 0555;
+
+const std::array<const RepoPath*, 9> kDirectories = {
+    &layout::kTemporaries, &layout::kObjects, &layout::kManifests,
+    &layout::kFeatures,    &layout::kTrash,   &layout::kBad,
+    &layout::kForgotten,   &layout::kGc,      &layout::kWriting};
+const std::array<const RepoPath*, 3> kFiles = {&layout::kRecoverText, &layout::kRestoreScript,
+                                               &layout::kReserve};
+
+template <typename Names>
+bool names(const Names& list, const std::string& name) {
+  return std::any_of(list.begin(), list.end(), [&](const RepoPath* path) { return *path == name; });
+}
+
+bool is_temporary_name(const std::string& name) {
+  return layout::is_token(name);
+}
+
+bool is_shard_name(const std::string& name) {
+  return name.size() == 2 && name.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+/// True if `directory` holds nothing but what a creation cut short puts there.
+bool holds_only_leftovers(Backend& backend, const RepoPath& directory) {
+  bool only_ours = true;
+  list_if_there(backend, directory, [&](const ListedFile& file) {
+    bool is_directory = file.stat.type == FileType::directory;
+    if (directory == layout::kTemporaries)
+      only_ours &= !is_directory && is_temporary_name(file.name);
+    else if (directory == layout::kObjects)
+      only_ours &= is_directory && is_shard_name(file.name);
+    else if (directory == layout::kWriting)
+      only_ours &= is_directory && layout::is_token(file.name);
+    else
+      only_ours = false;
+  });
+  return only_ours;
+}
+
+/// A file that an earlier attempt has already put there is whole: names appear only complete.
+MoveResult put_file(Backend& backend, std::string_view text, std::uint32_t mode,
+                    const RepoPath& path) {
+  std::unique_ptr<Upload> upload = upload_text(backend, text, mode);
+  Publication publication{upload.get(), path};
+  return backend.publish({&publication, 1}).front();
+}
+
+void make_layout(Backend& backend) {
+  backend.make_directory("");
+  for (const RepoPath* directory : kDirectories) backend.make_directory(*directory);
+  for (int i = 0; i < layout::kShards; ++i) backend.make_directory(layout::shard(i));
+  find_or_open_gate(backend);
+  put_file(backend, kRecoverText, kTextMode, layout::kRecoverText);
+  put_file(backend, kRestoreScript, kScriptMode, layout::kRestoreScript);
+  // Random, so that no file system stores it in less.
+  put_file(backend, random_hex(kReserveBytes / 2), kTextMode, layout::kReserve);
+  std::vector<RepoPath> changed = {""};
+  for (const RepoPath* directory : kDirectories) changed.push_back(*directory);
+  backend.barrier(changed);
+}
+
+}  // namespace
+
+LocationState look_at_location(Backend& backend) {
+  bool is_repository = false;
+  bool is_foreign = false;
+  std::vector<RepoPath> leftovers;
+  try {
+    backend.list("", [&](const ListedFile& file) {
+      bool is_directory = file.stat.type == FileType::directory;
+      if (file.name == layout::kRepositoryFile) is_repository = true;
+      if (is_directory && names(kDirectories, file.name))
+        leftovers.push_back(file.name);
+      else if (file.name != "lost+found" && !(!is_directory && names(kFiles, file.name)))
+        is_foreign = true;
+    });
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return LocationState::absent;
+  }
+  if (is_repository) return LocationState::repository;
+  auto is_ours = [&](const RepoPath& path) { return holds_only_leftovers(backend, path); };
+  if (is_foreign || !std::all_of(leftovers.begin(), leftovers.end(), is_ours))
+    return LocationState::foreign;
+  return LocationState::empty;
+}
+
+Repository Repository::create(Backend& backend, DigestKind digest) {
+  return with_context("create repository", [&] {
+    LocationState state = look_at_location(backend);
+    if (state == LocationState::repository)
+      fail(ErrorKind::exists, "{} is a repository already", backend.display(""));
+    if (state == LocationState::foreign)
+      fail(ErrorKind::no_repository, "{} is neither empty nor a repository", backend.display(""));
+    make_layout(backend);
+    RepositoryInfo info{random_uuid(), digest, to_rfc3339_local(now())};
+    MoveResult result =
+        put_file(backend, format_repository_info(info), kTextMode, layout::kRepositoryFile);
+    if (result != MoveResult::done)
+      fail(ErrorKind::exists, "somebody else made a repository in {} at the same time",
+           backend.display(""));
+    backend.barrier(std::vector<RepoPath>{""});
+    return Repository(backend, std::move(info));
+  });
+}
+
+}  // namespace reverse

@@ -1,0 +1,48 @@
+#include "libcore/store/small_files.h"
+
+#include "libcore/base/error.h"
+#include "libcore/base/random.h"
+#include "libcore/store/layout.h"
+
+namespace reverse {
+
+void StringSink::write(ByteView bytes) {
+  if (bytes.size() > limit_ - text.size()) fail(ErrorKind::corrupt, "more than {} bytes", limit_);
+  text.append(bytes);
+}
+
+std::string read_small_file(Backend& backend, const RepoPath& path, std::size_t limit) {
+  StringSink sink(limit);
+  with_context(backend.display(path), [&] { backend.read(path, sink); });
+  return std::move(sink.text);
+}
+
+std::unique_ptr<Upload> create_temporary(Backend& backend, const std::string& name,
+                                         std::uint32_t mode) {
+  RepoPath path = layout::kTemporaries + "/" + name;
+  try {
+    return backend.create(path, mode);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    backend.make_directory(layout::kTemporaries);
+    return backend.create(path, mode);
+  }
+}
+
+std::unique_ptr<Upload> upload_text(Backend& backend, std::string_view text, std::uint32_t mode) {
+  std::unique_ptr<Upload> upload = create_temporary(backend, random_hex(16), mode);
+  upload->write(text);
+  upload->close();
+  return upload;
+}
+
+void list_if_there(Backend& backend, const RepoPath& directory,
+                   const std::function<void(const ListedFile&)>& visit) {
+  try {
+    backend.list(directory, visit);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+  }
+}
+
+}  // namespace reverse

@@ -1,0 +1,221 @@
+#include <algorithm>
+#include <utility>
+
+#include "libcore/base/error.h"
+#include "libcore/base/text.h"
+#include "libcore/store/entry_names.h"
+#include "libcore/store/flow_parser.h"
+#include "libcore/store/page_rules.h"
+#include "libcore/store/tree.h"
+#include "libcore/store/tree_order.h"
+
+namespace reverse {
+
+namespace {
+
+PageRef parse_ref_fields(FlowParser& fields, DigestKind kind) {
+  PageRef ref;
+  std::optional<Digest> page = Digest::parse(fields.text("page"));
+  if (!page || page->kind() != kind)
+    fail(ErrorKind::corrupt, "a page is named by {} in lower-case hex", to_string(kind));
+  ref.page = *page;
+  if (kind == DigestKind::md5) {
+    ref.check = Check::parse(fields.text("check"));
+    if (!ref.check) fail(ErrorKind::corrupt, "a check is 32 lower-case hex digits");
+  }
+  ref.size = fields.number("size");
+  std::uint64_t level = fields.number("level");
+  if (level >= kMaxLevels) fail(ErrorKind::corrupt, "a tree of {} levels", level);
+  ref.level = static_cast<unsigned>(level);
+  ref.entries = fields.number("entries");
+  ref.first = fields.name("first");
+  fields.expect_end();
+  if (ref.first == ".")
+    ref.first.clear();
+  else if (const char* found = ref.first.empty() ? "empty path" : path_flaw(ref.first))
+    fail(ErrorKind::corrupt, "{}: '{}'", found, printable(ref.first));
+  return ref;
+}
+
+PageRef parse_ref(FlowParser& fields, std::string_view mapping, DigestKind kind) {
+  fields.read(mapping);
+  PageRef ref = parse_ref_fields(fields, kind);
+  std::string again;
+  append_page_ref(again, ref);
+  if (again != fields.canonical()) fail(ErrorKind::corrupt, "not in the format's spelling");
+  return ref;
+}
+
+/// Reads pages; keeps the parsers' buffers between them.
+class PageParser {
+ public:
+  explicit PageParser(DigestKind kind) : kind_(kind), entries_(kind) {}
+
+  Page parse(const PageRef& ref, std::string_view text) {
+    std::size_t line = 1;
+    try {
+      return parse_lines(ref, text, line);
+    } catch (Error& error) {
+      error.add_context(fmt::format("page {} line {}", ref.page.hex(), line));
+      throw;
+    }
+  }
+
+ private:
+  Page parse_lines(const PageRef& ref, std::string_view text, std::size_t& line);
+  void add_item(const PageRef& ref, std::string_view item, Page& page);
+  void expect_order(const PageRef& ref, std::string_view first);
+  void count(const PageRef& ref, std::uint64_t entries);
+
+  DigestKind kind_;
+  EntryParser entries_;
+  FlowParser refs_;
+  std::string last_;  // path of the page's item before
+  bool any_ = false;  // there is one
+  std::uint64_t counted_ = 0;
+};
+
+Page PageParser::parse_lines(const PageRef& ref, std::string_view text, std::size_t& line) {
+  if (!text.starts_with(kPageHeader)) fail(ErrorKind::corrupt, "not a page of this format");
+  if (text.back() != '\n') fail(ErrorKind::corrupt, "cut short");
+  text.remove_prefix(kPageHeader.size());
+  any_ = false;
+  counted_ = 0;
+  Page page;
+  while (!text.empty()) {
+    ++line;
+    std::size_t end = text.find('\n');
+    add_item(ref, text.substr(0, end), page);
+    text.remove_prefix(end + 1);
+  }
+  if (counted_ == 0 || counted_ != ref.entries)
+    fail(ErrorKind::corrupt, "{} entries instead of {}", counted_, ref.entries);
+  return page;
+}
+
+void PageParser::add_item(const PageRef& ref, std::string_view item, Page& page) {
+  if (ref.level == 0) {
+    page.entries.push_back(entries_.parse(item));
+    expect_order(ref, page.entries.back().path);
+    return count(ref, 1);
+  }
+  if (item.size() > kMaxLine || !item.starts_with("- "))
+    fail(ErrorKind::corrupt, "not a reference");
+  PageRef child = parse_ref(refs_, item.substr(2), kind_);
+  if (child.level + 1 != ref.level)
+    fail(ErrorKind::corrupt, "level {} below level {}", child.level, ref.level);
+  expect_order(ref, child.first);
+  count(ref, child.entries);
+  page.pages.push_back(std::move(child));
+}
+
+void PageParser::expect_order(const PageRef& ref, std::string_view first) {
+  if (any_ ? compare_paths(last_, first) >= 0 : first != ref.first)
+    fail(ErrorKind::corrupt, "'{}' comes after '{}'", printable(first),
+         printable(any_ ? last_ : ref.first));
+  any_ = true;
+  last_ = first;
+}
+
+void PageParser::count(const PageRef& ref, std::uint64_t entries) {
+  if (entries == 0 || entries > ref.entries - counted_)
+    fail(ErrorKind::corrupt, "entries that do not add up to {}", ref.entries);
+  counted_ += entries;
+}
+
+/// A page that is being read, and how far.
+struct Frame {
+  PageRef ref;
+  Page page;
+  std::size_t next = 0;  // the item to go to next
+};
+
+}  // namespace
+
+PageRef parse_page_ref(std::string_view mapping, DigestKind kind) {
+  FlowParser fields;
+  return parse_ref(fields, mapping, kind);
+}
+
+Page parse_page(const PageRef& ref, std::string_view text, DigestKind kind) {
+  return PageParser(kind).parse(ref, text);
+}
+
+struct TreeReader::State {
+  State(DigestKind kind, PageFetcher fetcher, PageRef top)
+      : parser(kind), fetch(std::move(fetcher)), root(std::move(top)) {}
+
+  PageParser parser;
+  PageFetcher fetch;
+  PageRef root;
+  std::vector<Frame> frames;  // from the root down; empty before the first read
+  TreeOrder order;
+
+  void open(const PageRef& ref) {
+    Page page = parser.parse(ref, fetch(ref));
+    frames.push_back({ref, std::move(page), 0});
+  }
+  const Entry* next();
+  void descend_to(std::string_view path);
+};
+
+const Entry* TreeReader::State::next() {
+  if (frames.empty()) open(root);
+  while (true) {
+    Frame& frame = frames.back();
+    if (frame.next < frame.page.entries.size()) return &frame.page.entries[frame.next++];
+    if (frame.next < frame.page.pages.size()) {
+      PageRef child = frame.page.pages[frame.next++];
+      open(child);
+    } else if (frames.size() > 1) {
+      frames.pop_back();
+    } else {
+      return nullptr;
+    }
+  }
+}
+
+/// Opens the pages that cover `path`; those that are open already stay.
+void TreeReader::State::descend_to(std::string_view path) {
+  if (frames.empty()) open(root);
+  auto begins_by = [path](const PageRef& ref) { return compare_paths(ref.first, path) <= 0; };
+  std::size_t depth = 0;
+  for (; frames[depth].ref.level > 0; ++depth) {
+    Frame& frame = frames[depth];
+    const std::vector<PageRef>& pages = frame.page.pages;
+    auto behind = std::partition_point(pages.begin(), pages.end(), begins_by);
+    std::size_t following = std::max<std::ptrdiff_t>(behind - pages.begin(), 1);
+    bool is_open = depth + 1 < frames.size() && frame.next == following;
+    frame.next = following;
+    if (is_open) continue;
+    PageRef child = pages[following - 1];
+    frames.resize(depth + 1);
+    open(child);
+  }
+  Frame& leaf = frames[depth];
+  auto comes_before = [path](const Entry& entry) { return compare_paths(entry.path, path) < 0; };
+  const std::vector<Entry>& entries = leaf.page.entries;
+  leaf.next = static_cast<std::size_t>(
+      std::partition_point(entries.begin(), entries.end(), comes_before) - entries.begin());
+}
+
+TreeReader::TreeReader(DigestKind kind, PageFetcher fetch, PageRef root)
+    : state_(std::make_unique<State>(kind, std::move(fetch), std::move(root))) {}
+TreeReader::~TreeReader() = default;
+TreeReader::TreeReader(TreeReader&&) noexcept = default;
+
+std::optional<Entry> TreeReader::next() {
+  const Entry* entry = state_->next();
+  if (entry == nullptr) return std::nullopt;
+  if (const char* flaw = state_->order.take(*entry))
+    fail(ErrorKind::corrupt, "page {}: entry '{}': {}", state_->frames.back().ref.page.hex(),
+         printable(entry->path), flaw);
+  return *entry;
+}
+
+void TreeReader::seek(std::string_view path) {
+  state_->descend_to(path);
+  state_->order.jump();
+}
+
+}  // namespace reverse
