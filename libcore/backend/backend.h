@@ -116,7 +116,15 @@ class Backend {
   virtual std::optional<std::uint64_t> free_bytes() = 0;
 };
 
+/// When uploads are made durable.
+enum class Durability {
+  barrier,  ///< many at once, before they get their names
+  each,     ///< file by file
+  none,     ///< whenever the system does it: a power cut may cost published revisions
+};
+
 /// A repository in a local directory. The root need not exist before the first write; `create_root` makes it.
-std::unique_ptr<Backend> open_local_backend(const std::string& root);
+std::unique_ptr<Backend> open_local_backend(const std::string& root,
+                                            Durability durability = Durability::barrier);
 
 }  // namespace reverse

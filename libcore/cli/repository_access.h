@@ -14,7 +14,10 @@
 namespace reverse {
 
 /// A backend for a location. Throws `usage` for one that this version cannot reach.
-std::unique_ptr<Backend> open_backend(const Location& location);
+std::unique_ptr<Backend> open_backend(const Location& location, Durability durability = Durability::barrier);
+
+/// What is said when a repository was made: where, on which file system, how much room there is.
+std::string creation_note(const std::string& path, Backend& backend);
 
 /// A repository opened for reading, with the backend that it reads through.
 struct ReadAccess {

@@ -29,6 +29,17 @@ class Hasher {
   std::unique_ptr<State> state_;
 };
 
+/// Hashes what is written to it and keeps nothing. One thread at a time.
+class HashSink : public ByteSink {
+ public:
+  explicit HashSink(DigestKind kind) : hasher_(kind) {}
+  void write(ByteView bytes) override { hasher_.update(bytes); }
+  Sums finish() { return hasher_.finish(); }
+
+ private:
+  Hasher hasher_;
+};
+
 /// The sums of bytes in memory.
 Sums hash_bytes(DigestKind kind, ByteView bytes);
 

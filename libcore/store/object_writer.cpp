@@ -15,17 +15,6 @@ namespace {
 constexpr std::uint32_t kObjectMode = 0444;
 constexpr int kAttempts = 3;
 
-/// Hashes and keeps nothing.
-class HashSink : public ByteSink {
- public:
-  explicit HashSink(DigestKind kind) : hasher_(kind) {}
-  void write(ByteView bytes) override { hasher_.update(bytes); }
-  Sums finish() { return hasher_.finish(); }
-
- private:
-  Hasher hasher_;
-};
-
 }  // namespace
 
 ObjectWriter::ObjectWriter(Backend& backend, DigestKind kind, Committed committed)

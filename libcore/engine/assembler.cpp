@@ -1,0 +1,137 @@
+#include "libcore/engine/assembler.h"
+
+#include <utility>
+
+namespace reverse {
+
+namespace {
+
+constexpr std::size_t kProblemsKept = 100;
+
+/// Whether the file may be changed again without its times showing it (written within the clock's grain of the scan).
+bool is_racy(const FileStatus& status, Timestamp racy_since, bool stable_identity) {
+  return stable_identity ? status.ctime >= racy_since : status.mtime >= racy_since;
+}
+
+}  // namespace
+
+Assembler::Assembler(DigestKind digest, bool first_of_set, Observer& observer, BackupReport& report,
+                     PageSink pages, Rows rows)
+    : digest_(digest),
+      first_of_set_(first_of_set),
+      observer_(observer),
+      report_(report),
+      pages_(std::move(pages)),
+      rows_(std::move(rows)),
+      tree_(digest) {}
+
+void Assembler::take(Item& item, Timestamp racy_since) {
+  if (!item.problem.empty()) {
+    bool vanished = item.problem_stage == "vanished";
+    report_.files_vanished += vanished;
+    note_problem(item.source.path, item.problem_stage, item.problem, !vanished);
+  }
+  if (item.dropped) return;
+  if (item.content && !take_content(item)) return;
+  if (!entry_fits(item.entry)) {
+    item.entry.xattrs.clear();
+    note_problem(item.entry.path, "xattrs", "too large to be kept", true);
+  }
+  count(item);
+  tree_.add(item.entry, pages_);
+  learn(item, racy_since);
+}
+
+bool Assembler::take_content(Item& item) {
+  const Content& content = *item.content;
+  if (content.vanished) {
+    ++report_.files_vanished;
+    note_problem(item.entry.path, "vanished", content.error, false);
+    return false;
+  }
+  Entry& entry = item.entry;
+  if (!content.error.empty()) {
+    entry.error = content.error;
+    note_problem(entry.path, content.stage, content.error, true);
+    return true;
+  }
+  entry.mode = content.status.mode;
+  entry.uid = content.status.uid;
+  entry.gid = content.status.gid;
+  entry.mtime = content.status.mtime;
+  entry.sparse = content.status.sparse();
+  entry.size = content.sums.size;
+  entry.digest = content.sums.digest;
+  entry.check = content.sums.check;
+  entry.xattrs = content.xattrs;
+  entry.changed = content.changed;
+  if (content.changed) {
+    ++report_.files_changed_while_read;
+    note_problem(entry.path, "changed", "changed while it was read", false);
+    observer_.item(ItemAction::changed_while_read, entry.path, entry.size);
+  }
+  return true;
+}
+
+void Assembler::note_problem(const std::string& path, const std::string& stage,
+                             const std::string& error, bool incomplete) {
+  Problem problem{path, stage, error};
+  Head& head = report_.head;
+  ++head.problem_count;
+  if (head.problems.size() < kProblemsKept) head.problems.push_back(problem);
+  if (!incomplete) return observer_.item(ItemAction::vanished, path, 0);
+  head.outcome = Outcome::incomplete;
+  ++observer_.progress.errors;
+  observer_.problem(problem);
+}
+
+void Assembler::count(const Item& item) {
+  Head& head = report_.head;
+  ++head.entries;
+  ItemAction action = first_of_set_ ? ItemAction::created : item.action;
+  if (item.entry.type == FileType::directory) {
+    report_.dirs_new += action == ItemAction::created;
+    report_.dirs_changed += action == ItemAction::modified;
+    report_.dirs_unmodified += action == ItemAction::unchanged;
+  }
+  if (item.entry.type != FileType::file) return;
+  ++head.files;
+  head.bytes += item.entry.size;
+  report_.files_new += action == ItemAction::created;
+  report_.files_changed += action == ItemAction::modified;
+  report_.files_unmodified += action == ItemAction::unchanged;
+  report_.files_moved += action == ItemAction::moved;
+  if (item.to_read) report_.bytes_read += item.entry.size;
+  ++observer_.progress.files;
+  if (!item.content) observer_.progress.bytes += item.entry.size;
+  observer_.item(action, item.entry.path, item.entry.size);
+}
+
+void Assembler::learn(Item& item, Timestamp racy_since) {
+  if (!item.row) return;
+  FileRow& row = *item.row;
+  if (item.content) {
+    const Content& content = *item.content;
+    if (!content.error.empty() || content.changed) return;
+    row.device = content.status.device;
+    row.inode = content.status.inode;
+    row.mtime = content.status.mtime;
+    row.ctime = content.status.ctime;
+    row.btime = content.status.btime;
+    row.size = content.sums.size;
+    row.has_xattrs = !content.xattrs.empty();
+    (digest_ == DigestKind::md5 ? row.md5 : row.sha256) = content.sums.digest;
+    if (content.sums.check) row.check = content.sums.check;
+  }
+  bool is_file = item.entry.type == FileType::file;
+  const FileStatus& status = item.content ? item.content->status : item.source.status;
+  if (is_file && is_racy(status, racy_since, item.stable_identity)) return;
+  rows_(std::move(row));
+}
+
+PageRef Assembler::tree_so_far() const {
+  TreeWriter copy = tree_;
+  return copy.finish(pages_);
+}
+
+}  // namespace reverse

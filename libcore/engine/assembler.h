@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libcore/engine/backup.h"
+#include "libcore/engine/item.h"
+
+namespace reverse {
+
+/// The last stage of a backup, in the walk's order: turns items into the tree's entries, counts, and hands on what the catalog
+/// is to learn. One thread.
+class Assembler {
+ public:
+  using Rows = std::function<void(FileRow)>;
+
+  /// `report` and `observer` must outlive it. `first_of_set`: every file counts as new.
+  Assembler(DigestKind digest, bool first_of_set, Observer& observer, BackupReport& report,
+            PageSink pages, Rows rows);
+
+  /// Takes one item whose content, if any, has been read.
+  void take(Item& item, Timestamp racy_since);
+
+  /// The tree of everything taken so far, which may go on growing afterwards (a checkpoint).
+  PageRef tree_so_far() const;
+  bool empty() const { return report_.head.entries == 0; }
+
+ private:
+  bool take_content(Item& item);
+  void note_problem(const std::string& path, const std::string& stage, const std::string& error,
+                    bool incomplete);
+  void count(const Item& item);
+  void learn(Item& item, Timestamp racy_since);
+
+  DigestKind digest_;
+  bool first_of_set_;
+  Observer& observer_;
+  BackupReport& report_;
+  PageSink pages_;
+  Rows rows_;
+  TreeWriter tree_;
+};
+
+}  // namespace reverse

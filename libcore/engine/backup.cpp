@@ -1,0 +1,285 @@
+#include "libcore/engine/backup.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "libcore/base/pipeline.h"
+#include "libcore/base/random.h"
+#include "libcore/base/text.h"
+#include "libcore/engine/assembler.h"
+#include "libcore/engine/catalog_stage.h"
+#include "libcore/engine/machine.h"
+#include "libcore/engine/read_stage.h"
+#include "libcore/engine/repository_writer.h"
+#include "libcore/engine/revisions.h"
+#include "libcore/engine/source_scan.h"
+#include "libcore/hash/hasher.h"
+
+namespace reverse {
+
+namespace {
+
+constexpr std::size_t kWindowBatches = 64;  // between the walk and the assembler
+constexpr unsigned kReaders = 2;
+constexpr int kAttempts = 3;  // a gate that gc closes this often running: somebody else's turn
+
+bool allowed(const BackupOptions& options, const char* guard) {
+  return options.allow.count(guard) > 0;
+}
+
+/// One pass over the source, under one token of the gate.
+class Attempt {
+ public:
+  Attempt(const BackupDeps& deps, const BackupOptions& options)
+      : deps_(deps),
+        options_(options),
+        writer_(deps.repository, deps.present),
+        reading_(writer_, deps.repository.info().digest, deps.observer.progress),
+        learning_(deps.catalog, deps.observer),
+        window_(kWindowBatches) {}
+
+  /// nullopt: the gate was closed before the head came through.
+  std::optional<BackupReport> run();
+
+ private:
+  void begin_head();
+  void guard_set(const std::optional<Head>& last) const;
+  void begin_scan();
+  void guard_file_system() const;
+  void guard_entries() const;
+  void emit(std::shared_ptr<Batch> batch, const std::stop_token& stop);
+  void scan_source(const std::stop_token& stop);
+  void read_stream(const std::stop_token& stop);
+  void assemble(const std::stop_token& stop);
+  void checkpoint(const Assembler& assembler);
+  bool publish(const Assembler& assembler);
+  bool has_planned(const Sums& sums);
+  void finish_catalog();
+
+  const BackupDeps& deps_;
+  const BackupOptions& options_;
+  RepositoryWriter writer_;
+  ReadStage reading_;
+  CatalogStage learning_;
+  BoundedQueue<std::shared_ptr<Batch>> window_;
+  std::unique_ptr<SourceScan> scan_;
+  std::optional<Head> newest_;  // of the set, complete ones first
+  BackupReport report_;
+  bool gate_closed_ = false;
+};
+
+std::optional<BackupReport> Attempt::run() {
+  begin_head();
+  if (!options_.stream) begin_scan();
+  if (!options_.dry_run) writer_.begin(report_.head.id);
+  Pipeline pipeline(deps_.stop);
+  std::stop_token stop = pipeline.stop_token();
+  pipeline.start([&] { options_.stream ? read_stream(stop) : scan_source(stop); });
+  for (unsigned i = 0; i < kReaders; ++i) pipeline.start([&] { reading_.work(stop); });
+  pipeline.start([&] { writer_.commit_loop(stop); });
+  pipeline.start([&] { learning_.run(stop); });
+  pipeline.run_here([&] { assemble(stop); });
+  try {
+    pipeline.wait();
+  } catch (...) {
+    learning_.drain();
+    throw;
+  }
+  if (gate_closed_) return std::nullopt;
+  finish_catalog();
+  return std::move(report_);
+}
+
+// --- the head
+
+void Attempt::begin_head() {
+  Head& head = report_.head;
+  head.id = random_uuid();
+  head.repository = deps_.repository.info().id;
+  head.host = options_.host;
+  head.label = options_.label;
+  head.machine = machine_id();
+  head.source = options_.source;
+  head.started = to_rfc3339_local(options_.time.value_or(now()));
+  head.timezone = local_zone_name();
+  head.tool = options_.tool;
+  head.digest = deps_.repository.info().digest;
+  head.tags = options_.tags;
+  std::optional<Head> last = last_head(deps_.repository, head.set());
+  guard_set(last);
+  newest_ = newest_head(deps_.repository, head.set());
+  if (last) head.previous = last->id;
+  if (newest_) {
+    deps_.observer.progress.total_files = newest_->files;
+    deps_.observer.progress.total_bytes = newest_->bytes;
+  }
+}
+
+// --- guards
+
+void Attempt::guard_set(const std::optional<Head>& last) const {
+  if (!last || options_.set_named || allowed(options_, "set")) return;
+  const Head& head = report_.head;
+  bool same_machine = last->machine == head.machine || last->machine.empty() || head.machine.empty();
+  if (same_machine && last->source == head.source) return;
+  fail(ErrorKind::refused,
+       "the set '{}' belongs to '{}' of {}: name another one with --label or --host, or add --allow set",
+       printable(head.set()), printable(last->source),
+       same_machine ? "this machine" : "another machine");
+}
+
+void Attempt::guard_file_system() const {
+  std::optional<SourceRow> before = deps_.catalog.source(options_.source, report_.head.set());
+  if (!before || allowed(options_, "empty")) return;
+  // Device numbers change between boots, so that alone says nothing; a lost mount mostly shows in the type.
+  if (before->device == scan_->device() || before->file_system == scan_->file_system().type) return;
+  fail(ErrorKind::refused,
+       "'{}' lies on {} now and lay on {} last time: is a disk not mounted? If it is right, add --allow empty",
+       printable(options_.source), scan_->file_system().type, before->file_system);
+}
+
+void Attempt::guard_entries() const {
+  if (options_.stream) return;
+  std::uint64_t entries = report_.head.entries;
+  if (entries <= 1 && !allowed(options_, "empty"))
+    fail(ErrorKind::refused,
+         "'{}' is empty: is a disk not mounted? If it is right, add --allow empty",
+         printable(options_.source));
+  if (newest_ && newest_->outcome == Outcome::complete && entries < newest_->entries / 2 &&
+      !allowed(options_, "shrink"))
+    fail(ErrorKind::refused,
+         "'{}' has {} entries and had {} in {}: if that is right, add --allow shrink",
+         printable(options_.source), entries, newest_->entries, newest_->revision());
+}
+
+// --- the stages
+
+void Attempt::emit(std::shared_ptr<Batch> batch, const std::stop_token& stop) {
+  if (!options_.dry_run) reading_.submit(batch, stop);
+  window_.push(std::move(batch), stop);
+}
+
+void Attempt::begin_scan() {
+  auto has = [this](const Sums& sums) {
+    return options_.dry_run ? has_planned(sums) : writer_.has(sums);
+  };
+  scan_ = std::make_unique<SourceScan>(deps_, options_, has);
+  guard_file_system();
+}
+
+/// What a dry run can tell without taking part in the protocol.
+bool Attempt::has_planned(const Sums& sums) {
+  auto stat = deps_.repository.backend().stat(object_path({sums.digest, {}}));
+  return stat && stat->size == sums.size;
+}
+
+void Attempt::scan_source(const std::stop_token& stop) {
+  scan_->run([&](std::shared_ptr<Batch> batch) { emit(std::move(batch), stop); }, stop);
+  reading_.close();
+  window_.close();
+}
+
+/// A stream is a tree of two entries: a directory, and the file in it.
+void Attempt::read_stream(const std::stop_token& stop) {
+  Timestamp time = options_.time.value_or(now());
+  Item root;
+  root.entry.type = FileType::directory;
+  root.entry.mode = 0755;
+  root.entry.uid = ::getuid();
+  root.entry.gid = ::getgid();
+  root.entry.owner = OwnerNames().owner(root.entry.uid, root.entry.gid);
+  root.entry.mtime = time;
+  Item file = root;
+  file.entry.type = FileType::file;
+  file.entry.mode = 0644;
+  file.entry.path = options_.stream->name;
+  file.action = ItemAction::created;
+  file.to_read = true;
+  file.content = std::make_shared<Content>();
+  if (!options_.dry_run) reading_.read_stream(*options_.stream->content, *file.content, stop);
+  FileStatus& status = file.content->status;
+  status.mode = file.entry.mode;
+  status.uid = file.entry.uid;
+  status.gid = file.entry.gid;
+  status.mtime = time;
+  status.blocks = ~std::uint64_t{0} / 512;  // not sparse
+  auto batch = std::make_shared<Batch>();
+  batch->items.push_back(std::move(root));
+  batch->items.push_back(std::move(file));
+  window_.push(std::move(batch), stop);
+  reading_.close();
+  window_.close();
+}
+
+void Attempt::assemble(const std::stop_token& stop) {
+  PageSink pages = [this](const PageRef& ref, const std::string& text) {
+    if (!options_.dry_run) writer_.put(ref.sums(), text);
+  };
+  Assembler assembler(report_.head.digest, !newest_.has_value(), deps_.observer, report_, pages,
+                      [&](FileRow row) { learning_.put(std::move(row), stop); });
+  auto last_checkpoint = std::chrono::steady_clock::now();
+  while (auto batch = window_.pop(stop)) {
+    reading_.await(**batch, stop);
+    for (Item& item : (*batch)->items)
+      assembler.take(item, scan_ ? scan_->racy_since() : Timestamp{});
+    bool due = options_.checkpoint.count() > 0 &&
+               std::chrono::steady_clock::now() - last_checkpoint >= options_.checkpoint;
+    if (due && !options_.dry_run && !assembler.empty() && writer_.new_objects() > 0) {
+      checkpoint(assembler);
+      last_checkpoint = std::chrono::steady_clock::now();
+    }
+  }
+  guard_entries();
+  if (scan_) report_.files_gone = scan_->files_gone();
+  if (scan_) report_.head.repositories = scan_->repositories();
+  report_.published = !options_.dry_run && publish(assembler);
+  learning_.close();
+  writer_.close();
+}
+
+void Attempt::checkpoint(const Assembler& assembler) {
+  Head head = report_.head;
+  head.id = random_uuid();
+  head.outcome = Outcome::checkpoint;
+  head.finished = to_rfc3339_local(now());
+  // Named by the time it was made, so that a later one of the same run is newer.
+  head.started = options_.time ? head.started : head.finished;
+  head.tree = assembler.tree_so_far();
+  head.new_objects = writer_.new_objects();
+  head.new_bytes = writer_.new_bytes();
+  // A gate closed meanwhile shows again when the revision itself is published; nothing is lost by going on.
+  if (writer_.publish(head) == RepositoryWriter::Published::yes) report_.head.previous = head.id;
+}
+
+bool Attempt::publish(const Assembler& assembler) {
+  Head& head = report_.head;
+  head.tree = assembler.tree_so_far();
+  bool is_same = newest_ && newest_->tree == head.tree && newest_->outcome == head.outcome;
+  if (options_.skip_if_unchanged && is_same) return false;
+  head.finished = to_rfc3339_local(now());
+  head.new_objects = writer_.new_objects();
+  head.new_bytes = writer_.new_bytes();
+  report_.data_added = head.new_bytes;
+  gate_closed_ = writer_.publish(head) == RepositoryWriter::Published::gate_closed;
+  return !gate_closed_;
+}
+
+void Attempt::finish_catalog() {
+  if (options_.dry_run || !scan_) return;
+  learning_.finish({options_.source, report_.head.set(), scan_->device(),
+                    scan_->file_system().type, report_.head.entries});
+}
+
+}  // namespace
+
+BackupReport run_backup(const BackupDeps& deps, const BackupOptions& options) {
+  for (int attempt = 1; attempt <= kAttempts; ++attempt)
+    if (std::optional<BackupReport> report = Attempt(deps, options).run()) return std::move(*report);
+  fail(ErrorKind::busy,
+       "the gate of the repository was closed {} times running: gc seems to run without a pause; "
+       "try again later",
+       kAttempts);
+}
+
+}  // namespace reverse

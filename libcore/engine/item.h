@@ -1,0 +1,48 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libcore/catalog/catalog.h"
+#include "libcore/engine/observer.h"
+#include "libcore/scan/source_entry.h"
+#include "libcore/store/entry.h"
+
+namespace reverse {
+
+/// What reading a file gave. Written by one worker, then read by the assembler.
+struct Content {
+  Sums sums;
+  FileStatus status;  ///< as of opening
+  Xattrs xattrs;
+  bool changed = false;   ///< not one state of the file
+  bool vanished = false;  ///< gone before it could be opened
+  std::string stage;      ///< of the failure, "open" or "read"
+  std::string error;      ///< not empty: no content
+};
+
+/// One name on its way from the walk to a page.
+struct Item {
+  SourceEntry source;
+  Entry entry;  ///< complete except for what `content` brings
+  ItemAction action = ItemAction::unchanged;
+  bool to_read = false;  ///< a worker reads it and fills `content`
+  bool stable_identity = true;  ///< of its file system (scan/walk.h)
+  /// What reading brings: this item's own, or that of an earlier link to the same inode. Null: nothing to read.
+  std::shared_ptr<Content> content;
+  std::optional<FileRow> row;  ///< what the catalog is to learn, sums still missing if `content` is set
+  std::string problem_stage, problem;  ///< something the scan met
+  bool dropped = false;  ///< only a problem, not an entry
+};
+
+/// Some neighbouring items. `pending` counts what workers still have to do for them.
+struct Batch {
+  std::vector<Item> items;
+  std::atomic<unsigned> pending{0};
+};
+
+}  // namespace reverse

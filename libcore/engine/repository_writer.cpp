@@ -1,0 +1,163 @@
+#include "libcore/engine/repository_writer.h"
+
+#include "libcore/base/error.h"
+#include "libcore/base/timestamp.h"
+#include "libcore/hash/hasher.h"
+
+namespace reverse {
+
+namespace {
+
+/// The key under which the present set knows an object.
+std::string key_of(const ObjectName& name) {
+  std::string key(name.digest.bytes());
+  if (name.variant) key.append(name.variant->bytes());
+  return key;
+}
+
+RepoPath shard_of(const ObjectName& name) {
+  RepoPath path = object_path(name);
+  return path.substr(0, path.rfind('/'));
+}
+
+}  // namespace
+
+RepositoryWriter::RepositoryWriter(const Repository& repository, PresentSet& present)
+    : repository_(repository),
+      present_(present),
+      objects_(repository.backend(), repository.info().digest,
+               [this](const ObjectName& name, const Sums& sums) {
+                 present_.add(key_of(name), sums.size, sums.check);
+               }) {}
+
+// --- W1: the gate, and what is known
+
+/// Whether knowledge of earlier runs is knowledge of this very repository: one that was put back from a copy has the same id
+/// and token, but not the revision that was published last from here.
+bool RepositoryWriter::holds(const PresentSet::Basis& basis) {
+  return !basis.revision.empty() &&
+         repository_.backend().stat(layout::head(basis.revision)).has_value();
+}
+
+void RepositoryWriter::begin(const std::string& id) {
+  Backend& backend = repository_.backend();
+  id_ = id;
+  std::optional<PresentSet::Basis> basis = present_.basis();
+  if (basis) head_upload_ = open_head(backend, basis->token, id);
+  if (head_upload_) {
+    token_ = basis->token;
+    present_.begin(token_, holds(*basis));
+    return;
+  }
+  for (int attempt = 0; !head_upload_ && attempt < 3; ++attempt) {  // gc may close a gate in between
+    token_ = find_or_open_gate(backend);
+    head_upload_ = open_head(backend, token_, id);
+  }
+  if (!head_upload_) fail(ErrorKind::busy, "the gate of the repository is closed again and again: try later");
+  present_.begin(token_, false);
+}
+
+// --- W2: contents
+
+RepositoryWriter::Presence RepositoryWriter::look_for(const ObjectName& name, const Sums& sums) {
+  std::optional<PresentObject> known = present_.find(key_of(name));
+  bool differs = known && known->check && sums.check && *known->check != *sums.check;
+  if (known && known->trusted) {
+    if (differs) return Presence::other_content;
+    return known->size == sums.size ? Presence::here : Presence::absent;
+  }
+  std::optional<FileStat> stat = repository_.backend().stat(object_path(name));
+  if (!stat || stat->size != sums.size) return Presence::absent;
+  // Somebody else's, or of a run of ours that published nothing. Its size says nothing about which of two contents with one MD5
+  // it is; only its check does.
+  std::optional<Check> check = known && known->check ? known->check : check_of_stored(name);
+  if (sums.check && !check) return Presence::absent;  // damaged or gone: uploading settles it
+  if (sums.check && *check != *sums.check) return Presence::other_content;
+  {
+    std::lock_guard lock(mutex_);
+    foreign_shards_.insert(shard_of(name));
+  }
+  present_.add(key_of(name), sums.size, sums.check);
+  return Presence::here;
+}
+
+std::optional<Check> RepositoryWriter::check_of_stored(const ObjectName& name) {
+  if (repository_.info().digest != DigestKind::md5) return std::nullopt;
+  try {
+    HashSink sink(DigestKind::md5);
+    repository_.backend().read(object_path(name), sink);
+    Sums sums = sink.finish();
+    if (sums.digest != name.digest) return std::nullopt;
+    return sums.check;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return std::nullopt;
+  }
+}
+
+std::pair<ObjectName, bool> RepositoryWriter::locate(const Sums& sums) {
+  ObjectName name{sums.digest, std::nullopt};
+  Presence presence = look_for(name, sums);
+  if (presence == Presence::other_content) {
+    name.variant = sums.check;
+    presence = look_for(name, sums);
+  }
+  return {name, presence == Presence::here};
+}
+
+bool RepositoryWriter::has(const Sums& sums) {
+  return locate(sums).second;
+}
+
+std::optional<ObjectWriter::Claim> RepositoryWriter::claim(const Sums& sums) {
+  auto [name, present] = locate(sums);
+  if (present) return std::nullopt;
+  std::optional<ObjectWriter::Claim> claim = objects_.claim(name, sums);
+  // Another worker may have put it, and the group may have been committed, since it was looked for.
+  if (claim && present_.find(key_of(claim->name())) && has(sums)) return std::nullopt;
+  return claim;
+}
+
+void RepositoryWriter::put(const Sums& sums, ByteView bytes) {
+  std::optional<ObjectWriter::Claim> mine = claim(sums);
+  if (!mine) return;
+  std::unique_ptr<Upload> upload = create();
+  upload->write(bytes);
+  objects_.put(std::move(*mine), std::move(upload));
+}
+
+void RepositoryWriter::put(const Sums& sums, std::unique_ptr<Upload> upload) {
+  std::optional<ObjectWriter::Claim> mine = claim(sums);
+  if (mine) objects_.put(std::move(*mine), std::move(upload));
+}
+
+// --- W3 to W5: the head
+
+RepositoryWriter::Published RepositoryWriter::publish(Head& head) {
+  Backend& backend = repository_.backend();
+  objects_.flush();
+  std::vector<RepoPath> shards;
+  {
+    std::lock_guard lock(mutex_);
+    shards.assign(foreign_shards_.begin(), foreign_shards_.end());
+    foreign_shards_.clear();
+  }
+  backend.barrier(shards);
+  head.token = token_;
+  while (true) {
+    std::unique_ptr<Upload> upload = head.id == id_ ? std::move(head_upload_) : nullptr;
+    if (!upload) upload = open_head(backend, token_, head.id);
+    if (!upload) return Published::gate_closed;
+    switch (publish_head(backend, *upload, head)) {
+      case PublishResult::published:
+        present_.publish(head.revision());
+        return Published::yes;
+      case PublishResult::closed:
+        return Published::gate_closed;
+      case PublishResult::exists:  // a revision with the same second and the same 8 digits
+        head.started = to_rfc3339_local(plus_seconds(parse_rfc3339(head.started).value(), 1));
+    }
+  }
+}
+
+}  // namespace reverse

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <utility>
+
+#include "libcore/catalog/present_set.h"
+#include "libcore/store/gate.h"
+#include "libcore/store/object_writer.h"
+#include "libcore/store/repository.h"
+
+namespace reverse {
+
+/// A writer's half of the protocol (schema/FORMAT.md, "Writers", W1 to W5): what is in the repository already, what is uploaded,
+/// and publishing revisions through the gate. `has`, `put` and `create` are thread-safe; the rest is for one thread.
+class RepositoryWriter {
+ public:
+  RepositoryWriter(const Repository& repository, PresentSet& present);
+
+  /// W1: finds or opens a gate, and decides which knowledge of earlier runs still holds. Once, before anything else.
+  /// `id`: of the head that will be published in the end.
+  void begin(const std::string& id);
+
+  /// True if this content is certainly present. Costs at most a `stat`, and where others have uploaded it, reading it once
+  /// (two contents can share an MD5).
+  bool has(const Sums& sums);
+
+  /// Stores bytes in memory unless they are present.
+  void put(const Sums& sums, ByteView bytes);
+  /// A new temporary to stream into, for content whose sums are known only afterwards.
+  std::unique_ptr<Upload> create() { return objects_.create(); }
+  /// Stores what was streamed (and not closed yet) unless it is present; takes the upload either way.
+  void put(const Sums& sums, std::unique_ptr<Upload> upload);
+
+  /// The loop that commits groups of objects, for a thread of its own, until `close` or a stop.
+  void commit_loop(const std::stop_token& stop) { objects_.commit_loop(stop); }
+  /// No more `put` or `publish` will come.
+  void close() { objects_.close(); }
+
+  enum class Published { yes, gate_closed };
+  /// W3 to W5: commits everything put so far, makes every name relied on durable, publishes `head` (its token is filled in) and
+  /// remembers what is known to be present. `gate_closed`: nothing was published; begin anew with another writer.
+  Published publish(Head& head);
+
+  std::uint64_t new_objects() const { return objects_.new_objects(); }
+  std::uint64_t new_bytes() const { return objects_.new_bytes(); }
+
+ private:
+  enum class Presence { absent, here, other_content };
+  bool holds(const PresentSet::Basis& basis);
+  Presence look_for(const ObjectName& name, const Sums& sums);
+  /// The name this content has or should get, and whether it is there.
+  std::pair<ObjectName, bool> locate(const Sums& sums);
+  std::optional<ObjectWriter::Claim> claim(const Sums& sums);
+  std::optional<Check> check_of_stored(const ObjectName& name);
+
+  const Repository& repository_;
+  PresentSet& present_;
+  ObjectWriter objects_;
+  std::string token_, id_;
+  std::unique_ptr<Upload> head_upload_;  // of the head `id_`, made when the run began
+  std::mutex mutex_;                     // guards what follows
+  std::set<RepoPath> foreign_shards_;    // hold names that others made and may not have made durable
+};
+
+}  // namespace reverse

@@ -1,0 +1,246 @@
+#include "libcore/engine/restore.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <unordered_map>
+#include <utility>
+
+#include "libcore/base/pipeline.h"
+#include "libcore/base/queue.h"
+#include "libcore/base/text.h"
+#include "libcore/engine/target_maker.h"
+#include "libcore/engine/target_tree.h"
+
+namespace reverse {
+
+namespace {
+
+constexpr unsigned kWriters = 2;
+constexpr std::size_t kQueuedJobs = 256;
+
+std::string last_component(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+std::string parent_path(const std::string& path) {
+  std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "" : path.substr(0, slash);
+}
+
+/// One restore: a thread that reads the tree and makes directories, and threads that make everything else.
+class Restore {
+ public:
+  Restore(const Repository& repository, const Head& head, const RestoreOptions& options,
+          Observer& observer)
+      : repository_(repository),
+        head_(head),
+        options_(options),
+        observer_(observer),
+        metadata_(options),
+        maker_(repository, options, metadata_),
+        include_(head.source),
+        exclude_(head.source),
+        jobs_(kQueuedJobs) {
+    for (const std::string& pattern : options.include) include_.add(pattern);
+    for (const std::string& pattern : options.exclude) exclude_.add(pattern);
+  }
+
+  RestoreReport run(const std::stop_token& stop);
+
+ private:
+  /// A directory that the reading thread is in.
+  struct Level {
+    std::string path;
+    std::shared_ptr<TargetDirectory> directory;  // null in a dry run
+    std::string display;
+    bool included = false;  // and so is everything in it
+    bool excluded = false;  // likewise
+  };
+  void plan(const std::stop_token& stop);
+  void place(Entry entry, const std::stop_token& stop);
+  void enter_directory(Entry entry, bool included);
+  void leave_directories(const std::string& path);
+  void leave(TargetDirectory& directory);
+  void join_group(Job& job);
+  void work(const std::stop_token& stop);
+  void count(const Job& job, const MadeResult& result);
+  void report_problem(const std::string& path, const char* stage, const std::string& why);
+
+  const Repository& repository_;
+  const Head& head_;
+  const RestoreOptions& options_;
+  Observer& observer_;
+  MetadataWriter metadata_;
+  TargetMaker maker_;
+  Filter include_, exclude_;
+  BoundedQueue<Job> jobs_;
+  std::shared_ptr<TargetDirectory> target_;
+  std::vector<Level> levels_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<LinkGroup>> groups_;
+  std::mutex mutex_;  // guards report_
+  RestoreReport report_;
+};
+
+/// Opens the target directory; makes it and its parents where they are missing.
+UniqueFd open_target(const std::string& path) {
+  for (std::size_t at = path.find('/', 1);; at = path.find('/', at + 1)) {
+    std::string part = path.substr(0, at);
+    if (::mkdir(part.c_str(), 0777) != 0 && errno != EEXIST && errno != EISDIR)
+      throw_errno(errno, fmt::format("make directory '{}'", printable(part)));
+    if (at == std::string::npos) break;
+  }
+  return open_file(path, O_RDONLY | O_DIRECTORY);
+}
+
+RestoreReport Restore::run(const std::stop_token& outer) {
+  std::string display = options_.target == "/" ? "" : options_.target;
+  if (!options_.dry_run)
+    target_ = std::make_shared<TargetDirectory>(open_target(options_.target), display, metadata_);
+  levels_.push_back({parent_path(options_.path), target_, display});
+  Pipeline pipeline(outer);
+  std::stop_token stop = pipeline.stop_token();
+  for (unsigned i = 0; i < kWriters; ++i) pipeline.start([&] { work(stop); });
+  pipeline.run_here([&] { plan(stop); });
+  pipeline.wait();
+  for (auto& [id, group] : groups_)
+    if (group->directory) leave(*group->directory);
+  if (target_) leave(*target_);
+  report_.special_left_out = metadata_.special_left_out();
+  report_.owners_left_out = metadata_.owners_left_out();
+  return report_;
+}
+
+// --- the reading thread
+
+void Restore::plan(const std::stop_token& stop) {
+  TreeReader tree = repository_.tree(head_);
+  const std::string& path = options_.path;
+  if (!path.empty()) tree.seek(path);
+  std::optional<Entry> entry = tree.next();
+  if (!entry || entry->path != path)
+    fail(ErrorKind::not_found, "'{}' is not in revision {}", printable(path), head_.revision());
+  for (; entry && is_below(entry->path, path); entry = tree.next()) {
+    throw_if_stopped(stop);
+    place(std::move(*entry), stop);
+  }
+  while (levels_.size() > 1) {
+    if (levels_.back().directory) leave(*levels_.back().directory);
+    levels_.pop_back();
+  }
+  jobs_.close();
+}
+
+void Restore::place(Entry entry, const std::stop_token& stop) {
+  leave_directories(entry.path);
+  const Level& above = levels_.back();
+  if (above.excluded) return;
+  bool is_directory = entry.type == FileType::directory || entry.type == FileType::repository;
+  if (entry.path.empty() && options_.path.empty()) {  // the root becomes the target itself
+    levels_.front().included = options_.include.empty();
+    if (target_) target_->set_entry(std::move(entry));
+    return;
+  }
+  if (!options_.exclude.empty() && exclude_.excludes(entry.path, is_directory)) {
+    if (is_directory) levels_.push_back({entry.path, nullptr, "", false, true});
+    return;
+  }
+  bool included = above.included || options_.include.empty() ||
+                  include_.excludes(entry.path, is_directory);
+  if (is_directory) return enter_directory(std::move(entry), included);
+  if (!included) return;
+  Job job;
+  job.directory = above.directory;
+  job.name = last_component(entry.path);
+  job.display = above.display + "/" + job.name;
+  job.entry = std::move(entry);
+  if (job.entry.hardlink) join_group(job);
+  if (job.directory) job.directory->enter();
+  jobs_.push(std::move(job), stop);
+}
+
+void Restore::enter_directory(Entry entry, bool included) {
+  const Level& above = levels_.back();
+  std::string name = last_component(entry.path);
+  Level level{entry.path, nullptr, above.display + "/" + name, included};
+  if (!entry.error.empty()) report_problem(entry.path, "list", entry.error);
+  if (above.directory) {
+    bool replace = options_.overwrite == Overwrite::always || options_.overwrite == Overwrite::if_changed;
+    level.directory = std::make_shared<TargetDirectory>(above.directory, name, included, replace);
+    level.directory->set_entry(std::move(entry));
+  }
+  levels_.push_back(std::move(level));
+}
+
+void Restore::leave_directories(const std::string& path) {
+  while (levels_.size() > 1 && !is_below(path, levels_.back().path)) {
+    std::shared_ptr<TargetDirectory> directory = levels_.back().directory;
+    levels_.pop_back();
+    if (directory) leave(*directory);
+  }
+}
+
+void Restore::leave(TargetDirectory& directory) {
+  std::string errors;
+  directory.leave(errors);
+  if (!errors.empty()) report_problem(directory.display(), "restore", errors);
+}
+
+void Restore::join_group(Job& job) {
+  auto [at, is_new] = groups_.try_emplace(*job.entry.hardlink);
+  if (is_new) {
+    at->second = std::make_shared<LinkGroup>(job.directory, job.name, job.entry);
+    job.first_of_group = true;
+    if (job.directory) job.directory->enter();  // stays open for the links to come; left at the end
+  }
+  job.group = at->second;
+}
+
+// --- the writing threads
+
+void Restore::work(const std::stop_token& stop) {
+  while (std::optional<Job> job = jobs_.pop(stop)) {
+    MadeResult result = maker_.make(*job, stop);
+    count(*job, result);
+    if (job->directory) leave(*job->directory);
+  }
+}
+
+void Restore::count(const Job& job, const MadeResult& result) {
+  {
+    std::lock_guard lock(mutex_);
+    report_.files_restored += result.made == Made::made;
+    report_.files_skipped += result.made == Made::skipped;
+    report_.files_kept += result.made == Made::kept;
+    report_.damaged += result.made == Made::damaged && job.entry.digest;
+    report_.unreadable += result.made == Made::damaged && !job.entry.digest;
+    report_.failed += result.made == Made::failed;
+    if (result.made == Made::made) report_.bytes_restored += job.entry.size;
+  }
+  ++observer_.progress.files;
+  observer_.progress.bytes += job.entry.size;
+  if (result.made == Made::made) observer_.item(ItemAction::created, job.entry.path, job.entry.size);
+  if (result.made == Made::kept) observer_.kept(job.display);
+  if (result.made == Made::damaged)
+    observer_.problem({job.entry.path, job.entry.digest ? "damaged" : "unreadable", result.why});
+  if (result.made == Made::failed) observer_.problem({job.entry.path, "restore", result.why});
+}
+
+void Restore::report_problem(const std::string& path, const char* stage, const std::string& why) {
+  {
+    std::lock_guard lock(mutex_);
+    ++(std::string_view(stage) == "list" ? report_.unreadable : report_.failed);
+  }
+  observer_.problem({path, stage, why});
+}
+
+}  // namespace
+
+RestoreReport run_restore(const Repository& repository, const Head& head,
+                          const RestoreOptions& options, Observer& observer,
+                          const std::stop_token& stop) {
+  observer.progress.total_files = options.path.empty() ? head.files : 0;
+  observer.progress.total_bytes = options.path.empty() ? head.bytes : 0;
+  return Restore(repository, head, options, observer).run(stop);
+}
+
+}  // namespace reverse

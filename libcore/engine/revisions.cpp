@@ -1,0 +1,309 @@
+#include "libcore/engine/revisions.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include "libcore/base/text.h"
+
+namespace reverse {
+
+namespace {
+
+bool matches_any(const std::vector<std::string>& globs, std::string_view text) {
+  return globs.empty() || std::any_of(globs.begin(), globs.end(), [&](const std::string& glob) {
+           return glob_match(glob, text);
+         });
+}
+
+bool has_any_tag(const Head& head, const std::vector<std::string>& tags) {
+  return tags.empty() || std::any_of(tags.begin(), tags.end(), [&](const std::string& tag) {
+           return std::find(head.tags.begin(), head.tags.end(), tag) != head.tags.end();
+         });
+}
+
+std::string host_of(std::string_view set) { return std::string(set.substr(0, set.find('/'))); }
+
+std::string join(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text.append(text.empty() ? "" : ", ").append(word);
+  return text;
+}
+
+/// The name's time part as a point in time: "20140125T100000Z-6f0c2a7e".
+Timestamp time_of_name(std::string_view name) {
+  return parse_compact_utc(name.substr(0, name.find('-'))).value_or(Timestamp{});
+}
+
+/// What the words before ':' mean, in parts.
+struct Selector {
+  std::string set;                  // "HOST/LABEL", or empty: to be found
+  std::string name;                 // revision name, in full or its time part
+  std::string id;                   // hex digits, 8 or more
+  std::optional<Timestamp> not_after;
+  std::uint64_t back = 0;           // "~N"
+};
+
+bool is_hex_id(std::string_view text) {
+  return text.size() >= 8 && text.size() <= 36 &&
+         text.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
+}
+
+Selector parse_selector(std::string_view words, Timestamp now) {
+  Selector selector;
+  std::string_view rest = words;
+  if (auto at = rest.find('@'); at != std::string_view::npos) {
+    selector.not_after = parse_moment(rest.substr(at + 1), now);
+    if (!selector.not_after)
+      fail(ErrorKind::usage, "'{}': '{}' is no time (as 2014-01-05, 20140105T1200Z or 3w)",
+           printable(words), printable(rest.substr(at + 1)));
+    rest = rest.substr(0, at);
+  } else if (auto tilde = rest.rfind('~'); tilde != std::string_view::npos) {
+    auto back = parse_uint(rest.substr(tilde + 1));
+    if (!back) fail(ErrorKind::usage, "'{}': a number must follow '~'", printable(words));
+    selector.back = *back;
+    rest = rest.substr(0, tilde);
+  }
+  std::vector<std::string_view> parts = split(rest, '/');
+  if (rest.empty() || rest == "latest") return selector;
+  if (parts.size() == 1 && is_hex_id(rest)) {
+    selector.id = rest;
+  } else if (parts.size() == 2 || parts.size() == 3) {
+    selector.set = fmt::format("{}/{}", parts[0], parts[1]);
+    if (parts.size() == 3) selector.name = parts[2];
+  } else {
+    fail(ErrorKind::usage,
+         "'{}' names no revision: give HOST/LABEL, HOST/LABEL/TIME, latest, @TIME or an id",
+         printable(words));
+  }
+  return selector;
+}
+
+/// Newest first: heads that `selector` may mean, complete ones before it falls back to others.
+Head pick(const Repository& repository, const std::string& set, const Selector& selector,
+          const RevisionFilter& filter) {
+  std::vector<std::string> names = repository.revisions(set);
+  for (bool complete_only : {true, false}) {
+    std::uint64_t back = selector.back;
+    for (auto name = names.rbegin(); name != names.rend(); ++name) {
+      if (selector.not_after && time_of_name(*name) > *selector.not_after) continue;
+      Head head = repository.read_head(set + "/" + *name);
+      if (complete_only && head.outcome != Outcome::complete) continue;
+      if (!has_any_tag(head, filter.tags)) continue;
+      if (back-- == 0) return head;
+    }
+  }
+  fail(ErrorKind::not_found, "set '{}' has no such revision ({} in all; see 'reverse list')",
+       printable(set), names.size());
+}
+
+Head pick_by_name(const Repository& repository, const Selector& selector) {
+  std::vector<std::string> found;
+  for (const std::string& name : repository.revisions(selector.set))
+    if (name == selector.name || name.substr(0, name.find('-')) == selector.name)
+      found.push_back(name);
+  if (found.empty())
+    fail(ErrorKind::not_found, "no revision '{}/{}'", printable(selector.set),
+         printable(selector.name));
+  if (found.size() > 1)
+    fail(ErrorKind::usage, "'{}/{}' means several revisions: {}", printable(selector.set),
+         printable(selector.name), join(found));
+  return repository.read_head(selector.set + "/" + found.front());
+}
+
+Head pick_by_id(const Repository& repository, const std::string& id) {
+  std::vector<std::string> found;
+  for (const std::string& set : repository.sets())
+    for (const std::string& name : repository.revisions(set))
+      if (name.ends_with("-" + id.substr(0, 8))) found.push_back(set + "/" + name);
+  for (auto name = found.begin(); name != found.end();)
+    name = id.size() > 8 && !repository.read_head(*name).id.starts_with(id) ? found.erase(name)
+                                                                            : name + 1;
+  if (found.empty()) fail(ErrorKind::not_found, "no revision has the id '{}'", id);
+  if (found.size() > 1)
+    fail(ErrorKind::usage, "the id '{}' means several revisions: {}", id, join(found));
+  return repository.read_head(found.front());
+}
+
+/// The source that a set's newest revision was read from.
+std::string source_of_set(const Repository& repository, const std::string& set) {
+  std::optional<Head> head = last_head(repository, set);
+  return head ? head->source : std::string();
+}
+
+bool lies_in(const std::string& path, const std::string& source) {
+  return source == "/" || path == source || path.starts_with(source + "/");
+}
+
+/// Of several sets the one that `path` (absolute) lies in: of this host first, then the longest source.
+std::vector<std::string> sets_holding(const Repository& repository, std::vector<std::string> sets,
+                                      const std::string& path, const std::string& this_host) {
+  std::size_t longest = 0;
+  bool any_of_host = false;
+  std::vector<std::string> best;
+  for (const std::string& set : sets) {
+    std::string source = source_of_set(repository, set);
+    bool of_host = host_of(set) == this_host;
+    if (source.empty() || !lies_in(path, source) || (any_of_host && !of_host)) continue;
+    if ((of_host && !any_of_host) || source.size() > longest) best.clear();
+    if (best.empty() || source.size() == longest) best.push_back(set);
+    longest = best.size() == 1 ? source.size() : longest;
+    any_of_host |= of_host;
+  }
+  return best;
+}
+
+std::string only_set(const Repository& repository, const RevisionFilter& filter,
+                     const std::optional<std::string>& path, const std::string& this_host) {
+  std::vector<std::string> sets;
+  for (std::string& set : matching_sets(repository, filter))
+    if (!repository.revisions(set).empty()) sets.push_back(std::move(set));
+  if (sets.empty()) fail(ErrorKind::not_found, "the repository holds no such revision");
+  if (sets.size() > 1 && path && path->starts_with('/'))
+    sets = sets_holding(repository, std::move(sets), *path, this_host);
+  if (sets.empty())
+    fail(ErrorKind::not_found, "no set holds '{}'", printable(*path));
+  if (sets.size() > 1)
+    fail(ErrorKind::usage, "several sets are possible, name one of them: {}", join(sets));
+  return sets.front();
+}
+
+/// PATH relative to the source, or absolute as it was on the machine, as a path relative to the source.
+std::string relative_to_source(std::string path, const Head& head) {
+  if (path.starts_with('/')) {
+    if (lies_in(path, head.source)) path.erase(0, head.source == "/" ? 1 : head.source.size());
+    else
+      fail(ErrorKind::not_found, "'{}' does not lie in '{}', which revision {} holds",
+           printable(path), printable(head.source), head.revision());
+  }
+  std::string clean;
+  for (std::string_view part : split(path, '/'))
+    if (!part.empty() && part != ".") clean.append(clean.empty() ? "" : "/").append(part);
+  return clean;
+}
+
+/// Digits "YYYY[MM[DD[hh[mm[ss]]]]]" of a date in any of its notations.
+std::optional<std::string> date_digits(std::string_view text) {
+  std::string digits;
+  for (char c : text) {
+    if (c >= '0' && c <= '9') digits += c;
+    else if (c != '-' && c != 'T' && c != ':' && c != ' ') return std::nullopt;
+  }
+  if (digits.size() < 4 || digits.size() > 14 || digits.size() % 2 != 0) return std::nullopt;
+  return digits;
+}
+
+/// The last second of the period that the digits mean.
+Timestamp end_of_period(const std::string& digits, bool utc) {
+  auto field = [&](std::size_t at, int fallback) {
+    return at + 2 <= digits.size() ? std::stoi(digits.substr(at, 2)) : fallback;
+  };
+  std::tm tm{};
+  tm.tm_year = std::stoi(digits.substr(0, 4)) - 1900;
+  tm.tm_mon = field(4, 1) - 1;
+  tm.tm_mday = field(6, 1);
+  tm.tm_hour = field(8, 0);
+  tm.tm_min = field(10, 0);
+  tm.tm_sec = field(12, 0);
+  tm.tm_isdst = -1;
+  int* fields[] = {&tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec};
+  ++*fields[(digits.size() - 4) / 2];  // the beginning of the next period
+  std::time_t next = utc ? ::timegm(&tm) : std::mktime(&tm);
+  return {next - 1, 999'999'999};
+}
+
+std::optional<Timestamp> moment_of_age(std::string_view text, Timestamp now) {
+  auto count = parse_uint(text.substr(0, text.size() - 1));
+  if (!count || *count > 1'000'000) return std::nullopt;
+  std::time_t start = now.seconds;
+  std::tm tm{};
+  ::localtime_r(&start, &tm);
+  int n = static_cast<int>(*count);
+  switch (text.back()) {
+    case 's': tm.tm_sec -= n; break;
+    case 'h': tm.tm_hour -= n; break;
+    case 'd': tm.tm_mday -= n; break;
+    case 'w': tm.tm_mday -= 7 * n; break;
+    case 'm': tm.tm_mon -= n; break;
+    case 'y': tm.tm_year -= n; break;
+    default: return std::nullopt;
+  }
+  tm.tm_isdst = -1;
+  return Timestamp{std::mktime(&tm), now.nanoseconds};
+}
+
+}  // namespace
+
+std::optional<Timestamp> parse_moment(std::string_view text, Timestamp now) {
+  if (text.size() >= 2 && text.ends_with("min")) {
+    auto minutes = parse_uint(text.substr(0, text.size() - 3));
+    if (!minutes || *minutes > 100'000'000) return std::nullopt;
+    return plus_seconds(now, -60 * static_cast<std::int64_t>(*minutes));
+  }
+  if (text.size() >= 2 && text.back() >= 'a') return moment_of_age(text, now);
+  bool utc = text.ends_with('Z');
+  if (utc) text.remove_suffix(1);
+  std::optional<std::string> digits = date_digits(text);
+  if (!digits) return std::nullopt;
+  return end_of_period(*digits, utc);
+}
+
+std::vector<std::string> matching_sets(const Repository& repository, const RevisionFilter& filter) {
+  std::vector<std::string> sets;
+  for (std::string& set : repository.sets())
+    if (matches_any(filter.sets, set) && matches_any(filter.hosts, host_of(set)))
+      sets.push_back(std::move(set));
+  return sets;
+}
+
+void visit_heads(const Repository& repository, const RevisionFilter& filter,
+                 const std::function<void(const Head&)>& visit,
+                 const std::function<void(const std::string&, const Error&)>& damaged) {
+  for (const std::string& set : matching_sets(repository, filter)) {
+    for (const std::string& name : repository.revisions(set)) {
+      std::optional<Head> head;
+      try {
+        head = repository.read_head(set + "/" + name);
+      } catch (const Error& error) {
+        if (error.kind() == ErrorKind::not_found) continue;  // forgotten meanwhile
+        if (error.kind() != ErrorKind::corrupt) throw;
+        damaged(set + "/" + name, error);
+      }
+      if (head && has_any_tag(*head, filter.tags)) visit(*head);
+    }
+  }
+}
+
+std::optional<Head> last_head(const Repository& repository, std::string_view set) {
+  std::vector<std::string> names = repository.revisions(set);
+  if (names.empty()) return std::nullopt;
+  return repository.read_head(fmt::format("{}/{}", set, names.back()));
+}
+
+std::optional<Head> newest_head(const Repository& repository, std::string_view set) {
+  if (repository.revisions(set).empty()) return std::nullopt;
+  return pick(repository, std::string(set), {}, {});
+}
+
+RevisionPath resolve_revision(const Repository& repository, std::string_view words,
+                              const RevisionFilter& filter, const std::string& this_host,
+                              Timestamp now) {
+  std::optional<std::string> path;
+  if (auto colon = words.find(':'); colon != std::string_view::npos) {
+    path = words.substr(colon + 1);
+    words = words.substr(0, colon);
+  }
+  Selector selector = parse_selector(words, now);
+  Head head;
+  if (!selector.id.empty()) {
+    head = pick_by_id(repository, selector.id);
+  } else if (!selector.name.empty()) {
+    head = pick_by_name(repository, selector);
+  } else {
+    if (selector.set.empty()) selector.set = only_set(repository, filter, path, this_host);
+    head = pick(repository, selector.set, selector, filter);
+  }
+  if (path) path = relative_to_source(*path, head);
+  return {std::move(head), std::move(path)};
+}
+
+}  // namespace reverse

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libcore/base/error.h"
+#include "libcore/base/timestamp.h"
+#include "libcore/store/repository.h"
+
+namespace reverse {
+
+/// Which revisions an operation is about; empty members do not restrict.
+struct RevisionFilter {
+  std::vector<std::string> sets;   ///< globs over "HOST/LABEL"; a set that fits any of them
+  std::vector<std::string> hosts;  ///< globs
+  std::vector<std::string> tags;   ///< a revision with any of them
+};
+
+/// A revision, and where a path was asked for, the path relative to its source.
+struct RevisionPath {
+  Head head;
+  std::optional<std::string> path;
+};
+
+/// The heads that `filter` leaves, set by set (sorted), oldest first within a set, to `visit` one after the other.
+/// A head that cannot be read goes to `damaged` (name, reason) instead.
+void visit_heads(const Repository& repository, const RevisionFilter& filter,
+                 const std::function<void(const Head&)>& visit,
+                 const std::function<void(const std::string&, const Error&)>& damaged);
+
+/// Sets that `filter` leaves (tags are not looked at).
+std::vector<std::string> matching_sets(const Repository& repository, const RevisionFilter& filter);
+
+/// The newest revision of a set, complete ones before others; nullopt if it has none.
+std::optional<Head> newest_head(const Repository& repository, std::string_view set);
+/// The newest of a set whatever its outcome: the predecessor of the next.
+std::optional<Head> last_head(const Repository& repository, std::string_view set);
+
+/// Finds the revision that REV or REV:PATH names (tools/reverse-snapshot/manual.md, "Revisions").
+/// `this_host` is preferred where a set may be left out; `now` is what ages count back from.
+/// Throws `usage` where the words leave several sets (they are listed) or mean nothing, `not_found` where they mean no revision.
+RevisionPath resolve_revision(const Repository& repository, std::string_view words,
+                              const RevisionFilter& filter, const std::string& this_host,
+                              Timestamp now);
+
+/// The end of the period that a date in part means, or the instant: "2014", "2014-01", "2014-01-05", "20140105T1200", local time unless
+/// it ends in Z; an age ("3w", "2m", "1y", "36h") counts back from `now`. nullopt if malformed.
+std::optional<Timestamp> parse_moment(std::string_view text, Timestamp now);
+
+}  // namespace reverse

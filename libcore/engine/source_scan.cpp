@@ -1,0 +1,368 @@
+#include "libcore/engine/source_scan.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+
+#include "libcore/base/fd.h"
+#include "libcore/base/text.h"
+#include "libcore/hash/hasher.h"
+
+namespace reverse {
+
+namespace {
+
+constexpr std::size_t kBatchItems = 64;
+constexpr std::uint64_t kBatchBytes = 4 << 20;  // of files to be read
+constexpr std::int64_t kRacySeconds = 3;
+constexpr std::size_t kGoneBatch = 1000;
+
+const std::optional<Digest>& digest_of(const FileRow& row, DigestKind kind) {
+  return kind == DigestKind::md5 ? row.md5 : row.sha256;
+}
+
+bool is_directory_row(const FileRow& row) { return !row.md5 && !row.sha256; }
+
+/// The path of `row` relative to `source`.
+std::string_view relative_path(const FileRow& row, const std::string& source) {
+  std::string_view path = row.path;
+  path.remove_prefix(std::min(path.size(), source.size()));
+  if (path.starts_with('/')) path.remove_prefix(1);
+  return path;
+}
+
+FileRow row_of(const FileStatus& status, std::string path) {
+  FileRow row;
+  row.path = std::move(path);
+  row.device = status.device;
+  row.inode = status.inode;
+  row.size = status.size;
+  row.mtime = status.mtime;
+  row.ctime = status.ctime;
+  row.btime = status.btime;
+  return row;
+}
+
+Entry entry_of(const SourceEntry& source, std::string owner) {
+  const FileStatus& status = source.status;
+  Entry entry;
+  entry.type = status.type;
+  entry.path = source.path;
+  entry.mode = status.mode;
+  entry.uid = status.uid;
+  entry.gid = status.gid;
+  entry.owner = std::move(owner);
+  entry.mtime = status.mtime;
+  if (status.type == FileType::file) entry.size = status.size;
+  entry.sparse = status.sparse();
+  entry.device_major = status.device_major;
+  entry.device_minor = status.device_minor;
+  entry.target = source.target;
+  return entry;
+}
+
+}  // namespace
+
+SourceScan::SourceScan(const BackupDeps& deps, const BackupOptions& options, HasContent has)
+    : deps_(deps),
+      options_(options),
+      has_(std::move(has)),
+      filter_(options.source),
+      root_(open_file(options.read_from, O_RDONLY | O_DIRECTORY)),
+      file_system_(file_system_of(root_.get())),
+      device_(file_status(root_.get(), "", options.read_from).device),
+      racy_since_(plus_seconds(now(), -kRacySeconds)),
+      batch_(std::make_shared<Batch>()) {
+  for (const std::string& pattern : options.patterns) filter_.add(pattern);
+  if (!file_system_.stable_identity)
+    deps_.observer.warning(fmt::format(
+        "'{}' lies on {}, where inodes and change times mean little: files are compared by size and "
+        "modification time only",
+        printable(options_.read_from), file_system_.type));
+}
+
+void SourceScan::run(Emit emit, const std::stop_token& stop) {
+  emit_ = std::move(emit);
+  catalog_empty_ = deps_.catalog.empty();
+  cursor_ = deps_.catalog.files_below(options_.source);
+  row_ = cursor_->next();
+
+  WalkOptions walk_options = options_.walk;
+  walk_options.is_repository = [this](const SourceEntry& entry, int fd) {
+    return is_repository(entry, fd);
+  };
+  walk(options_.read_from, walk_options, filter_, *this, stop);
+
+  while (row_ != nullptr) pass_row();
+  deps_.catalog.note_gone(gone_);
+  emit_batch();
+  for (const std::string& pattern : filter_.unmatched())
+    deps_.observer.warning(fmt::format("the pattern '{}' matched nothing", printable(pattern)));
+}
+
+// --- the catalog's side of the merge
+
+std::string SourceScan::absolute(const std::string& path) const {
+  if (path.empty()) return options_.source;
+  return options_.source == "/" ? "/" + path : options_.source + "/" + path;
+}
+
+void SourceScan::pass_row() {
+  if (!row_matched_) row_is_gone(*row_);
+  row_matched_ = false;
+  row_ = cursor_->next();
+}
+
+const FileRow* SourceScan::row_at(const std::string& path) {
+  while (row_ != nullptr) {
+    int order = compare_paths(relative_path(*row_, options_.source), path);
+    if (order > 0) break;
+    if (order == 0) {
+      row_matched_ = true;
+      return row_;
+    }
+    pass_row();
+  }
+  return nullptr;
+}
+
+void SourceScan::keep_rows_below(const std::string& path) {
+  row_at(path);
+  while (row_ != nullptr && is_below(relative_path(*row_, options_.source), path)) {
+    row_matched_ = true;
+    pass_row();
+  }
+}
+
+void SourceScan::row_is_gone(const FileRow& row) {
+  if (options_.walk.only) return;  // what was not asked for was not looked at
+  if (!is_directory_row(row)) ++files_gone_;
+  gone_.push_back(row.path);
+  if (gone_.size() < kGoneBatch) return;
+  deps_.catalog.note_gone(gone_);
+  gone_.clear();
+}
+
+// --- deciding
+
+bool SourceScan::stable_identity(const SourceEntry& entry) {
+  if (entry.status.device == device_ || !entry.directory) return file_system_.stable_identity;
+  auto [at, is_new] = stable_by_device_.try_emplace(entry.status.device);
+  if (is_new) at->second = file_system_of(entry.directory->fd.get()).stable_identity;
+  return at->second;
+}
+
+bool SourceScan::same_file(const FileRow& row, const FileStatus& status, bool stable) const {
+  return row.size == status.size && row.mtime == status.mtime &&
+         (!stable || options_.ignore_ctime || row.ctime == status.ctime) &&
+         (!stable || options_.ignore_inode || row.inode == status.inode);
+}
+
+std::optional<FileRow> SourceScan::moved_from(const FileStatus& status) {
+  if (catalog_empty_ || options_.ignore_inode) return std::nullopt;
+  std::optional<FileRow> row = deps_.catalog.find_by_inode(status.device, status.inode);
+  if (!row || is_directory_row(*row) || row->size != status.size || row->mtime != status.mtime)
+    return std::nullopt;
+  // Moved along with its directory the file keeps its ctime. Renamed by itself it does not; then the birth time
+  // tells it from another file that was given the inode of a deleted one.
+  bool is_same = row->ctime == status.ctime || (row->btime && row->btime == status.btime);
+  return is_same ? row : std::nullopt;
+}
+
+void SourceScan::decide_file(Item& item, const FileRow* row) {
+  const FileStatus& status = item.source.status;
+  bool stable = item.stable_identity = stable_identity(item.source);
+  std::optional<FileRow> known;
+  item.action = row != nullptr ? ItemAction::modified : ItemAction::created;
+  if (row != nullptr && same_file(*row, status, stable)) {
+    known = *row;
+    item.action = ItemAction::unchanged;
+  } else if (row == nullptr && stable && (known = moved_from(status))) {
+    item.action = ItemAction::moved;
+  }
+  if (status.links > 1 && join_hard_links(item)) return;
+
+  if (known && !options_.reread && take_known_sums(item, *known)) {
+    if (item.action == ItemAction::moved) item.row = moved_row(*known, item);
+    if (known->has_xattrs || item.action == ItemAction::moved || !stable || options_.ignore_ctime)
+      read_item_xattrs(item);
+  } else {
+    item.to_read = true;
+    item.content = std::make_shared<Content>();
+    item.row = row_of(status, absolute(item.source.path));
+    if (known) item.row->md5 = known->md5, item.row->sha256 = known->sha256, item.row->check = known->check;
+  }
+  if (status.links > 1) open_hard_links(item);
+}
+
+FileRow SourceScan::moved_row(const FileRow& known, const Item& item) const {
+  FileRow row = row_of(item.source.status, absolute(item.source.path));
+  row.md5 = known.md5;
+  row.sha256 = known.sha256;
+  row.check = known.check;
+  row.has_xattrs = known.has_xattrs;
+  return row;
+}
+
+bool SourceScan::take_known_sums(Item& item, const FileRow& row) {
+  DigestKind kind = deps_.repository.info().digest;
+  const std::optional<Digest>& digest = digest_of(row, kind);
+  if (!digest || (kind == DigestKind::md5 && !row.check)) return false;
+  Sums sums{*digest, kind == DigestKind::md5 ? row.check : std::nullopt, row.size};
+  if (!has_(sums)) return false;
+  item.entry.digest = sums.digest;
+  item.entry.check = sums.check;
+  return true;
+}
+
+bool SourceScan::join_hard_links(Item& item) {
+  auto at = links_.find({item.source.status.device, item.source.status.inode});
+  if (at == links_.end()) return false;
+  LinkGroup& group = at->second;
+  item.entry.hardlink = group.id;
+  item.content = group.content;
+  if (!group.content) {
+    item.entry.digest = group.first.digest;
+    item.entry.check = group.first.check;
+    item.entry.xattrs = group.first.xattrs;
+  }
+  if (item.action != ItemAction::unchanged) {
+    item.row = group.row;
+    item.row->path = absolute(item.source.path);
+  }
+  if (--group.links_left == 0) links_.erase(at);
+  return true;
+}
+
+void SourceScan::open_hard_links(Item& item) {
+  LinkGroup group;
+  group.id = xxh3_64(item.source.path, 0);
+  group.links_left = item.source.status.links - 1;
+  group.content = item.content;
+  group.row = row_of(item.source.status, "");
+  DigestKind kind = deps_.repository.info().digest;
+  (kind == DigestKind::md5 ? group.row.md5 : group.row.sha256) = item.entry.digest;
+  group.row.check = item.entry.check;
+  group.row.has_xattrs = !item.entry.xattrs.empty();
+  group.first = item.entry;
+  item.entry.hardlink = group.id;
+  links_.emplace(std::pair(item.source.status.device, item.source.status.inode), std::move(group));
+}
+
+void SourceScan::decide_directory(Item& item, const FileRow* row) {
+  const FileStatus& status = item.source.status;
+  if (row == nullptr) {
+    item.action = ItemAction::created;
+  } else {
+    bool same = row->mtime == status.mtime && row->ctime == status.ctime;
+    item.action = same ? ItemAction::unchanged : ItemAction::modified;
+  }
+  if (item.action != ItemAction::unchanged)
+    item.row = row_of(status, absolute(item.source.path));
+}
+
+void SourceScan::read_item_xattrs(Item& item) {
+  if (options_.dry_run) return;
+  try {
+    const SourceEntry& source = item.source;
+    item.entry.xattrs = source.directory
+                            ? read_xattrs(source.directory->fd.get(), source.name(), source.path)
+                            : read_xattrs(root_.get(), "", options_.read_from);
+  } catch (const Error& error) {
+    item.problem_stage = "xattrs";
+    item.problem = error.what();
+  }
+}
+
+bool SourceScan::is_repository(const SourceEntry& entry, int directory_fd) {
+  std::string id;
+  try {
+    UniqueFd fd(::openat(directory_fd, "repository.yaml", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!fd) return false;
+    char buffer[65536];
+    std::size_t size = read_full(fd.get(), buffer, sizeof buffer, entry.path);
+    id = parse_repository_info({buffer, size}, entry.path).id;
+  } catch (const Error&) {
+    return false;  // some other file of that name: a directory like any other
+  }
+  bool is_target = id == deps_.repository.info().id;
+  if (options_.repositories == NestedRepositories::list && !is_target) return false;
+  repositories_.push_back({id, entry.path, 0, 0});
+  if (!is_target)
+    deps_.observer.warning(fmt::format(
+        "'{}' is a repository: named only, its content is not backed up (--repositories list "
+        "backs it up file by file)",
+        printable(absolute(entry.path))));
+  return true;
+}
+
+// --- the walk's side of the merge
+
+void SourceScan::entry(SourceEntry source, const std::optional<std::string>& list_error) {
+  Item item;
+  item.entry = entry_of(source, owners_.owner(source.status.uid, source.status.gid));
+  item.source = std::move(source);
+  const FileRow* row = row_at(item.source.path);
+  FileType type = item.source.status.type;
+  bool is_file = type == FileType::file;
+  if (row != nullptr && (is_file == is_directory_row(*row) || (!is_file && type != FileType::directory))) {
+    row_is_gone(*row);  // another type of file has taken its name
+    row = nullptr;
+  }
+  if (is_file) {
+    decide_file(item, row);
+  } else {
+    if (type == FileType::directory) decide_directory(item, row);
+    if (type == FileType::repository) item.entry.repository_id = repositories_.back().id;
+    read_item_xattrs(item);
+  }
+  if (list_error) {
+    item.entry.error = *list_error;
+    item.problem_stage = "list";
+    item.problem = *list_error;
+    add(std::move(item));
+    keep_rows_below(path_of_last_);
+    return;
+  }
+  add(std::move(item));
+}
+
+void SourceScan::skipped(const std::string& path, SkipReason reason, const std::string& detail) {
+  keep_rows_below(path);
+  deps_.observer.item(ItemAction::excluded, path, 0);
+  if (reason == SkipReason::mount && !detail.empty())
+    deps_.observer.warning(fmt::format(
+        "'{}' is a {} file system and was left out: exclude it, or back it up with --cross",
+        printable(absolute(path)), detail));
+}
+
+void SourceScan::failed(const std::string& path, bool vanished, const std::string& error) {
+  keep_rows_below(path);
+  Item item;
+  item.source.path = path;
+  item.problem_stage = vanished ? "vanished" : "stat";
+  item.problem = error;
+  item.dropped = true;
+  add(std::move(item));
+}
+
+// --- batches
+
+void SourceScan::add(Item item) {
+  path_of_last_ = item.source.path;
+  if (item.to_read) {
+    batch_bytes_ += item.source.status.size;
+  } else {
+    item.source.directory.reset();  // nobody will open it: let the walk close it
+  }
+  batch_->items.push_back(std::move(item));
+  if (batch_->items.size() >= kBatchItems || batch_bytes_ >= kBatchBytes) emit_batch();
+}
+
+void SourceScan::emit_batch() {
+  if (batch_->items.empty()) return;
+  emit_(std::exchange(batch_, std::make_shared<Batch>()));
+  batch_bytes_ = 0;
+}
+
+}  // namespace reverse

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "libcore/base/fd.h"
+#include "libcore/catalog/catalog.h"
+#include "libcore/engine/backup.h"
+#include "libcore/engine/item.h"
+#include "libcore/engine/machine.h"
+#include "libcore/scan/walk.h"
+
+namespace reverse {
+
+/// The first stage of a backup: walks the source, merges it with the catalog's rows and decides for every name
+/// whether its content must be read. One thread.
+class SourceScan : public WalkVisitor {
+ public:
+  /// Whether the repository certainly holds this content.
+  using HasContent = std::function<bool(const Sums&)>;
+  /// Takes each finished batch, in order.
+  using Emit = std::function<void(std::shared_ptr<Batch>)>;
+
+  /// Looks at the source itself. Throws `not_found`, `permission`, `io`.
+  SourceScan(const BackupDeps& deps, const BackupOptions& options, HasContent has);
+
+  /// Walks everything. Throws what `walk` throws.
+  void run(Emit emit, const std::stop_token& stop);
+
+  /// The file system the source lies on, and its device.
+  const FileSystemInfo& file_system() const { return file_system_; }
+  std::uint64_t device() const { return device_; }
+  /// Nested repositories met, in order.
+  std::vector<NestedRepository> repositories() const { return repositories_; }
+  std::uint64_t files_gone() const { return files_gone_; }
+  /// Files touched at or after this time may change again without a trace: their rows are not kept.
+  Timestamp racy_since() const { return racy_since_; }
+
+  void entry(SourceEntry entry, const std::optional<std::string>& list_error) override;
+  void skipped(const std::string& path, SkipReason reason, const std::string& detail) override;
+  void failed(const std::string& path, bool vanished, const std::string& error) override;
+
+ private:
+  // The catalog's side of the merge.
+  std::string absolute(const std::string& path) const;
+  void pass_row();
+  const FileRow* row_at(const std::string& path);
+  void keep_rows_below(const std::string& path);
+  void row_is_gone(const FileRow& row);
+  // Deciding.
+  bool stable_identity(const SourceEntry& entry);
+  bool same_file(const FileRow& row, const FileStatus& status, bool stable) const;
+  std::optional<FileRow> moved_from(const FileStatus& status);
+  void decide_file(Item& item, const FileRow* row);
+  FileRow moved_row(const FileRow& known, const Item& item) const;
+  bool take_known_sums(Item& item, const FileRow& row);
+  bool join_hard_links(Item& item);
+  void open_hard_links(Item& item);
+  void decide_directory(Item& item, const FileRow* row);
+  void read_item_xattrs(Item& item);
+  bool is_repository(const SourceEntry& entry, int directory_fd);
+  // Batches.
+  void add(Item item);
+  void emit_batch();
+
+  const BackupDeps& deps_;
+  const BackupOptions& options_;
+  HasContent has_;
+  Emit emit_;
+  Filter filter_;
+  UniqueFd root_;
+  OwnerNames owners_;
+  FileSystemInfo file_system_;
+  std::uint64_t device_ = 0;
+  std::unordered_map<std::uint64_t, bool> stable_by_device_;  // of file systems crossed into
+  Timestamp racy_since_;
+
+  std::unique_ptr<FileCursor> cursor_;
+  const FileRow* row_ = nullptr;  // the cursor's current row, not passed yet
+  bool row_matched_ = false;      // it belongs to a name that exists
+  bool catalog_empty_ = false;
+  std::vector<std::string> gone_;  // rows to be noted, a few at a time
+  std::uint64_t files_gone_ = 0;
+
+  struct LinkGroup {
+    std::uint64_t id;
+    std::uint64_t links_left;
+    std::shared_ptr<Content> content;  // null: the sums are in `first` and `row`
+    FileRow row;
+    Entry first;
+  };
+  // Groups of which not every link was met yet, by device and inode.
+  struct IdentityHash {
+    std::size_t operator()(const std::pair<std::uint64_t, std::uint64_t>& id) const {
+      return id.first * 0x9E3779B97F4A7C15ull ^ id.second;
+    }
+  };
+  std::unordered_map<std::pair<std::uint64_t, std::uint64_t>, LinkGroup, IdentityHash> links_;
+
+  std::vector<NestedRepository> repositories_;
+  std::shared_ptr<Batch> batch_;
+  std::uint64_t batch_bytes_ = 0;
+  std::string path_of_last_;
+};
+
+}  // namespace reverse

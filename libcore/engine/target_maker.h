@@ -1,0 +1,84 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+
+#include "libcore/engine/restore.h"
+#include "libcore/engine/target_tree.h"
+
+namespace reverse {
+
+/// The first name of a hard-link group; later ones become links to it once it is made. Thread-safe.
+class LinkGroup {
+ public:
+  LinkGroup(std::shared_ptr<TargetDirectory> directory, std::string name, const Entry& entry);
+
+  /// Whether `entry` really is the same content, whatever the revision says of its group.
+  bool fits(const Entry& entry) const;
+  void settle(bool made);
+  /// Waits until the first name was made; false if it was not.
+  bool wait_made(const std::stop_token& stop);
+
+  const std::shared_ptr<TargetDirectory> directory;
+  const std::string name;
+
+ private:
+  Sums sums_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  bool settled_ = false, made_ = false;
+};
+
+/// One name to be made in the target, other than a directory.
+struct Job {
+  Entry entry;
+  std::shared_ptr<TargetDirectory> directory;  ///< null in a dry run
+  std::string name;
+  std::string display;               ///< the whole path, for messages
+  std::shared_ptr<LinkGroup> group;  ///< null: no hard link
+  bool first_of_group = false;
+};
+
+/// What became of one name.
+enum class Made {
+  made,
+  skipped,     ///< it was there already
+  kept,        ///< something different is there and stays
+  damaged,     ///< content missing or wrong in the repository; `why` tells
+  left_out,    ///< needs `--special`
+  failed,      ///< could not be made here; `why` tells
+};
+struct MadeResult {
+  Made made = Made::made;
+  std::string why;
+};
+
+/// Makes single names in the target: content first, under a temporary name, verified; then metadata; then the name.
+/// Thread-safe.
+class TargetMaker {
+ public:
+  TargetMaker(const Repository& repository, const RestoreOptions& options, MetadataWriter& metadata);
+
+  /// Throws `no_space`, `network`: what ends the whole run; `Cancelled`.
+  MadeResult make(Job& job, const std::stop_token& stop);
+
+ private:
+  enum class Verdict { make, replace, skip, keep };
+  Verdict judge(int directory, const std::string& name, const Entry& entry) const;
+  MadeResult make_here(int directory, Job& job, bool replace, const std::stop_token& stop);
+  bool link(int directory, Job& job, bool replace, const std::stop_token& stop);
+  MadeResult make_file(int directory, const Job& job, bool replace);
+  MadeResult fetch(int fd, const Job& job);
+  MadeResult make_special(int directory, const Job& job, bool replace);
+  void verify_written(int directory, const std::string& name, const Job& job) const;
+
+  const Repository& repository_;
+  const RestoreOptions& options_;
+  MetadataWriter& metadata_;
+};
+
+}  // namespace reverse

@@ -1,0 +1,195 @@
+#include "tools/reverse-backup/command.h"
+
+#include <chrono>
+#include <optional>
+
+#include "libcore/base/temp_dir.h"
+#include "libcore/base/text.h"
+#include "libcore/base/units.h"
+#include "libcore/cli/cli_observer.h"
+#include "libcore/cli/progress.h"
+#include "libcore/cli/repository_access.h"
+#include "libcore/engine/set_lock.h"
+#include "tools/reverse-backup/choices.h"
+#include "tools/reverse-backup/stream_source.h"
+
+namespace reverse {
+
+namespace {
+
+class BackupCommand : public Command {
+ public:
+  void declare_options(OptionSet& options) override { choices_.declare(options); }
+  ExitCode execute(Invocation& call) override;
+
+ private:
+  ExitCode run_all(std::vector<BackupOptions> planned, Invocation& call,
+                   const Repository& repository, Catalog& catalog);
+  ExitCode run_one(BackupOptions& options, Invocation& call, const Repository& repository,
+                   Catalog& catalog);
+  bool may_keep_silent(const Error& error, const BackupOptions& options, const Invocation& call,
+                       const Repository& repository) const;
+  ExitCode code_of(const BackupReport& report) const;
+
+  BackupChoices choices_;
+};
+
+// --- the summary
+
+std::string counts_line(const BackupReport& report, double seconds) {
+  std::string line;
+  auto add = [&](std::uint64_t count, const char* what) {
+    if (count > 0) line += fmt::format("{}{} {}", line.empty() ? "" : ", ", format_count(count), what);
+  };
+  add(report.files_new, "new");
+  add(report.files_changed, "changed");
+  add(report.files_moved, "moved");
+  add(report.files_gone, "gone");
+  if (line.empty()) line = "nothing changed";
+  line += fmt::format(" · stored {} in {}", format_bytes(report.data_added),
+                      format_duration(std::chrono::duration<double>(seconds)));
+  if (report.files_changed_while_read > 0)
+    line += fmt::format(" · {} changed while read (stored, marked)", report.files_changed_while_read);
+  if (report.files_vanished > 0) line += fmt::format(" · {} vanished meanwhile", report.files_vanished);
+  return line;
+}
+
+std::string title_line(const BackupReport& report, bool dry_run) {
+  const Head& head = report.head;
+  std::string size = fmt::format("{} files, {}", format_count(head.files), format_bytes(head.bytes));
+  if (dry_run)
+    return fmt::format("{}  dry run: would back up {}, {} of them to be read", printable(head.set()),
+                       size, format_bytes(report.bytes_read));
+  if (!report.published) return fmt::format("{}  unchanged, nothing published  {}", printable(head.set()), size);
+  return fmt::format("{}  {}  {}", printable(head.revision()), to_string(head.outcome), size);
+}
+
+JsonLine summary_object(const BackupReport& report, double seconds, bool dry_run) {
+  const Head& head = report.head;
+  JsonLine line("summary");
+  line.add("files_new", report.files_new).add("files_changed", report.files_changed);
+  line.add("files_unmodified", report.files_unmodified).add("files_moved", report.files_moved);
+  line.add("files_gone", report.files_gone).add("files_vanished", report.files_vanished);
+  line.add("files_changed_while_read", report.files_changed_while_read);
+  line.add("dirs_new", report.dirs_new).add("dirs_changed", report.dirs_changed);
+  line.add("dirs_unmodified", report.dirs_unmodified).add("data_added", report.data_added);
+  line.add("total_files_processed", head.files).add("total_bytes_processed", head.bytes);
+  line.add("bytes_sent", report.data_added).add("bytes_read", report.bytes_read);
+  line.add("backup_start", head.started).add("backup_end", head.finished);
+  line.add("total_duration", seconds);
+  if (report.published) line.add("snapshot_id", head.id).add("revision", head.revision());
+  line.add("set", head.set()).add("outcome", to_string(head.outcome)).add("dry_run", dry_run);
+  return line;
+}
+
+// --- running
+
+ExitCode BackupCommand::execute(Invocation& call) {
+  std::string place = take_repository(call, RepositoryPlace::last, choices_.stdin_command ? 0 : 1);
+  Location location = parse_location(place);
+  std::vector<BackupOptions> planned = choices_.plan(call);
+  choices_.check_mounts();
+  std::unique_ptr<Catalog> catalog = open_catalog(call);
+  std::unique_ptr<Backend> backend = open_backend(location, choices_.durability);
+  std::string path = local_repository_path(location);
+  OpenOptions open{path, path, !choices_.no_create, choices_.digest, call.common.allow};
+
+  if (call.common.dry_run && look_at_location(*backend) != LocationState::repository) {
+    check_creation(*backend, *catalog, open);
+    TempDir scratch;  // the plan is made against an empty repository elsewhere
+    backend = open_local_backend(scratch / "repository");
+    Repository empty = Repository::create(*backend, choices_.digest.value_or(DigestKind::md5));
+    return run_all(std::move(planned), call, empty, *catalog);
+  }
+  OpenedRepository opened = open_for_writing(*backend, *catalog, open);
+  if (opened.created) call.output.note(creation_note(path, *backend));
+  return run_all(std::move(planned), call, opened.repository, *catalog);
+}
+
+ExitCode BackupCommand::run_all(std::vector<BackupOptions> planned, Invocation& call,
+                                const Repository& repository, Catalog& catalog) {
+  ExitCode code = ExitCode::ok;
+  for (BackupOptions& options : planned) {
+    ExitCode one = ExitCode::ok;
+    try {
+      one = run_one(options, call, repository, catalog);
+    } catch (const Error& error) {
+      if (planned.size() == 1 && !may_keep_silent(error, options, call, repository)) throw;
+      one = exit_code_for(error.kind());
+      // The other sources still run; each failure is told where it happened.
+      if (planned.size() > 1) call.output.problem(options.source, "backup", error.what());
+    }
+    code = gravest(code, one);
+  }
+  return code;
+}
+
+ExitCode BackupCommand::run_one(BackupOptions& options, Invocation& call,
+                                const Repository& repository, Catalog& catalog) {
+  auto started = std::chrono::steady_clock::now();
+  const std::string& cache = call.common.cache_dir;
+  std::optional<SetLock> lock;
+  if (!options.dry_run) lock.emplace(cache, repository.info().id, options.host + "/" + options.label);
+  std::unique_ptr<PresentSet> present =
+      PresentSet::open(cache, repository.info().id,
+                       [&](const std::string& message) { call.output.warning(message); });
+  CliObserver observer(call.output, call.output.verbosity() > 0 || options.dry_run);
+  std::unique_ptr<StreamReader> stream;
+  if (choices_.stdin_filename) {
+    stream = choices_.stdin_command ? std::make_unique<StreamReader>(*choices_.stdin_command)
+                                    : std::make_unique<StreamReader>(call.io.in_fd);
+    options.stream = StreamSource{*choices_.stdin_filename, stream.get()};
+  }
+  BackupReport report;
+  {
+    ProgressPrinter progress(call.io, call.output, call.common,
+                             [&] { return observer.snapshot("backup", "read"); });
+    report = run_backup({repository, catalog, *present, observer, call.io.stop}, options);
+  }
+  std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started;
+  call.output.end_problems(report.published
+                               ? fmt::format("reverse show REPO {}", printable(report.head.revision()))
+                               : "-v");
+  ExitCode code = code_of(report);
+  if (call.output.json()) {
+    JsonLine line = summary_object(report, seconds.count(), options.dry_run);
+    line.add("exit_code", static_cast<int>(code));
+    call.output.result(line);
+  } else {
+    call.output.summary(title_line(report, options.dry_run));
+    call.output.summary("  " + counts_line(report, seconds.count()));
+  }
+  return code;
+}
+
+ExitCode BackupCommand::code_of(const BackupReport& report) const {
+  if (report.head.outcome == Outcome::incomplete) return ExitCode::incomplete;
+  bool moving = report.files_vanished > 0 || report.files_changed_while_read > 0;
+  return choices_.strict && moving ? ExitCode::incomplete : ExitCode::ok;
+}
+
+bool BackupCommand::may_keep_silent(const Error& error, const BackupOptions& options,
+                                    const Invocation& call, const Repository& repository) const {
+  if (!error.retryable() || !choices_.overdue || !call.output.quiet()) return false;
+  std::optional<Head> newest = newest_head(repository, options.host + "/" + options.label);
+  if (!newest || newest->outcome != Outcome::complete) return false;
+  std::optional<Timestamp> finished = parse_rfc3339(newest->finished);
+  return finished && plus_seconds(*finished, choices_.overdue->count()) > now();
+}
+
+}  // namespace
+
+const ToolSpec& backup_tool() {
+  static const ToolSpec spec{
+      "reverse-backup",
+      {"[OPTIONS] SOURCE... REPO", "[OPTIONS] --stdin-filename NAME - REPO",
+       "[OPTIONS] --stdin-filename NAME --stdin-from-command CMD REPO"},
+      "Backs up each SOURCE as one revision of its own set in REPO.",
+      {{"reverse-backup /home /mnt/disk/backup", "back up /home; the first time makes the repository"},
+       {"reverse-backup -q --no-create /home /mnt/disk/backup", "from cron: silent unless something is wrong"}},
+      {.dry_run = true, .guards = true, .progress = true},
+      [] { return std::make_unique<BackupCommand>(); }};
+  return spec;
+}
+
+}  // namespace reverse

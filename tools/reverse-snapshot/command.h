@@ -1,0 +1,17 @@
+#pragma once
+
+#include "libcore/cli/tool.h"
+
+namespace reverse {
+
+/// reverse-snapshot and its verbs: manual.md beside this file.
+const ToolGroup& snapshot_tools();
+
+/// The verbs alone, for the front door and for tests.
+const ToolSpec& init_tool();
+const ToolSpec& list_tool();
+const ToolSpec& show_tool();
+const ToolSpec& ls_tool();
+const ToolSpec& cat_tool();
+
+}  // namespace reverse

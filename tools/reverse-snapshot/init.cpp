@@ -1,0 +1,59 @@
+#include "libcore/base/text.h"
+#include "libcore/cli/repository_access.h"
+#include "tools/reverse-snapshot/command.h"
+
+namespace reverse {
+
+namespace {
+
+class InitCommand : public Command {
+ public:
+  void declare_options(OptionSet& options) override {
+    options.heading("The repository");
+    options.value({"digest", 0, Shown::first}, "KIND", "md5 (default) or sha256, for good", [this](const std::string& text) {
+      digest_ = parse_digest_kind(text);
+      if (!digest_) fail(ErrorKind::usage, "'{}' is neither md5 nor sha256", printable(text));
+    });
+  }
+
+  ExitCode execute(Invocation& call) override {
+    Location location = parse_location(take_repository(call, RepositoryPlace::first, 0));
+    if (!call.operands.empty()) fail(ErrorKind::usage, "one REPO is enough");
+    std::unique_ptr<Catalog> catalog = open_catalog(call);
+    std::unique_ptr<Backend> backend = open_backend(location);
+    std::string path = local_repository_path(location);
+    OpenOptions open{path, path, true, digest_, call.common.allow};
+    if (look_at_location(*backend) == LocationState::repository)
+      fail(ErrorKind::exists, "there is a repository at '{}' already", printable(path));
+    if (call.common.dry_run) {
+      check_creation(*backend, *catalog, open);
+      call.output.summary(fmt::format("would make a repository at {}", printable(path)));
+      return ExitCode::ok;
+    }
+    OpenedRepository opened = open_for_writing(*backend, *catalog, open);
+    if (call.output.json())
+      call.output.result(JsonLine("summary").add("id", opened.repository.info().id).add_path("repository", path).add("exit_code", 0));
+    else
+      call.output.summary(creation_note(path, *backend));
+    return ExitCode::ok;
+  }
+
+ private:
+  std::optional<DigestKind> digest_;
+};
+
+}  // namespace
+
+const ToolSpec& init_tool() {
+  static const ToolSpec spec{
+      "reverse-snapshot init",
+      {"[OPTIONS] REPO"},
+      "Makes a repository; a first backup does so by itself.",
+      {{"reverse init /mnt/disk/backup", "an empty repository"},
+       {"reverse init --digest sha256 /mnt/shared/backup", "for writers who do not trust each other"}},
+      {.dry_run = true, .guards = true},
+      [] { return std::make_unique<InitCommand>(); }};
+  return spec;
+}
+
+}  // namespace reverse
