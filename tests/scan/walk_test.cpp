@@ -148,6 +148,7 @@ TEST_CASE("a source that cannot be walked is an error", "[scan]") {
   if (::geteuid() != 0) {
     REQUIRE(::mkdir((dir / "closed").c_str(), 0) == 0);
     CHECK(kind_of_walking(dir / "closed") == ErrorKind::permission);
+    ::chmod((dir / "closed").c_str(), 0700);  // lets it be removed
   }
 }
 
