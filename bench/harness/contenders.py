@@ -1,0 +1,152 @@
+"""The programs that are compared, each with the commands by which it does the same work.
+
+A contender keeps what it writes below `state`, a directory that exists and is its own: its repository or copy and its
+caches. Whoever copies plain files is followed by `sync -f`, since the others, too, have their data on disk when they end.
+"""
+import itertools
+import re
+import shutil
+
+from measure import Command, shell, untimed
+
+
+class Contender:
+    """One program. `label` names it in the table; `version_argv` prints its version; `restores` says whether its restore
+    is measured."""
+
+    label = ""
+    version_argv = []
+    restores = True
+
+    def version(self):
+        talk = untimed(Command(self.version_argv)).decode(errors="replace")
+        found = re.search(r"\d+(\.\d+)+\S*", talk)
+        return found.group().rstrip(",") if found else "unknown"
+
+    def prepare(self, state):
+        """What a user does once, before the first backup; not timed."""
+
+    def backup(self, source, state):
+        """The command of a first backup, and of every later one, into the same state."""
+        raise NotImplementedError
+
+    def restore(self, state, target):
+        """The command that brings the newest backup back below `target`, which does not exist yet."""
+        raise NotImplementedError
+
+    def restored(self, source, target):
+        """Where `source` is found after `restore`."""
+        return target / source.relative_to("/")
+
+
+class Reverse(Contender):
+    label = "reverse"
+
+    def __init__(self, binaries):
+        self.binaries = binaries
+        self.version_argv = [binaries / "reverse-backup", "--version"]
+
+    def tool(self, name, state):
+        return [self.binaries / name, "-q", "--cache-dir", state / "cache"]
+
+    def repository(self, state):
+        return state / "repository"
+
+    def backup(self, source, state):
+        return Command([*self.tool("reverse-backup", state), "--no-progress", source, self.repository(state)])
+
+    def restore(self, state, target):
+        return Command([*self.tool("reverse-restore", state), self.repository(state), "latest", "-t", target])
+
+    def restored(self, source, target):
+        return target
+
+    def flat_manifest(self, state):
+        """Prints the newest revision as one document."""
+        return Command([*self.tool("reverse-snapshot", state), "show", "--yaml", self.repository(state), "latest"])
+
+
+class Cp(Contender):
+    label = "cp -a"
+    version_argv = ["cp", "--version"]
+
+    def backup(self, source, state):
+        return shell('cp -a "$1" "$2" && sync -f "$2"', source, state / "copy")
+
+    def restore(self, state, target):
+        return Command(["cp", "-a", state / "copy", target])
+
+    def restored(self, source, target):
+        return target
+
+
+class Find(Contender):
+    """Not a backup, but the least that any program must do to see that nothing changed."""
+
+    label = "find -printf"
+    version_argv = ["find", "--version"]
+
+    def backup(self, source, state):
+        return Command(["find", source, "-printf", r"%s %T@\n"])
+
+
+class Rsync(Contender):
+    label = "rsync -a"
+    restores = False  # as cp -a would
+    version_argv = ["rsync", "--version"]
+
+    def backup(self, source, state):
+        return shell('rsync -a --delete "$1/" "$2/" && sync -f "$2"', source, state / "copy")
+
+
+class Restic(Contender):
+    label = "restic"
+    version_argv = ["restic", "version"]
+
+    def restic(self, state, *arguments):
+        return Command(["restic", "-q", "--repo", state / "repository", "--password-file", state / "password",
+                        "--cache-dir", state / "cache", *arguments])
+
+    def prepare(self, state):
+        (state / "password").write_text("bench\n")
+        untimed(self.restic(state, "init"))
+
+    def backup(self, source, state):
+        return self.restic(state, "backup", source)
+
+    def restore(self, state, target):
+        return self.restic(state, "restore", "latest", "--target", target)
+
+
+class Borg(Contender):
+    label = "borg"
+    version_argv = ["borg", "--version"]
+
+    def __init__(self):
+        self.serial = itertools.count()
+        self.newest = ""
+
+    def environment(self, state):
+        return {"BORG_BASE_DIR": str(state / "home"), "BORG_REPO": str(state / "repository"),
+                "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes", "BORG_RELOCATED_REPO_ACCESS_IS_OK": "yes"}
+
+    def prepare(self, state):
+        untimed(Command(["borg", "init", "--encryption", "none"], self.environment(state)))
+
+    def backup(self, source, state):
+        self.newest = f"revision-{next(self.serial)}"
+        return Command(["borg", "create", f"::{self.newest}", source], self.environment(state))
+
+    def restore(self, state, target):
+        return shell('mkdir "$1" && cd "$1" && exec borg extract "::$2"', target, self.newest,
+                     env=self.environment(state))
+
+
+def peers():
+    """The other backup programs."""
+    return [Rsync(), Restic(), Borg()]
+
+
+def absent(contenders):
+    """Labels of those whose program is not there."""
+    return [one.label for one in contenders if shutil.which(str(one.version_argv[0])) is None]
