@@ -108,7 +108,8 @@ std::string SourceScan::absolute(const std::string& path) const {
 }
 
 void SourceScan::pass_row() {
-  if (!row_matched_) row_is_gone(*row_);
+  bool kept = kept_below_ && is_below(relative_path(*row_, options_.source), *kept_below_);
+  if (!row_matched_ && !kept) row_is_gone(*row_);
   row_matched_ = false;
   row_ = cursor_->next();
 }
@@ -126,12 +127,10 @@ const FileRow* SourceScan::row_at(const std::string& path) {
   return nullptr;
 }
 
+/// What lies at `path` and below was not looked at: its rows stay.
 void SourceScan::keep_rows_below(const std::string& path) {
-  row_at(path);
-  while (row_ != nullptr && is_below(relative_path(*row_, options_.source), path)) {
-    row_matched_ = true;
-    pass_row();
-  }
+  row_at(path);  // rows before it are judged by the prefix before
+  kept_below_ = path;
 }
 
 void SourceScan::row_is_gone(const FileRow& row) {
@@ -265,9 +264,7 @@ void SourceScan::read_item_xattrs(Item& item) {
   if (options_.dry_run) return;
   try {
     const SourceEntry& source = item.source;
-    item.entry.xattrs = source.directory
-                            ? read_xattrs(source.directory->fd.get(), source.name(), source.path)
-                            : read_xattrs(root_.get(), "", options_.read_from);
+    item.entry.xattrs = read_xattrs(source.directory->fd.get(), source.name(), source.path);
   } catch (const Error& error) {
     item.problem_stage = "xattrs";
     item.problem = error.what();
@@ -320,9 +317,7 @@ void SourceScan::entry(SourceEntry source, const std::optional<std::string>& lis
     item.entry.error = *list_error;
     item.problem_stage = "list";
     item.problem = *list_error;
-    add(std::move(item));
-    keep_rows_below(path_of_last_);
-    return;
+    keep_rows_below(item.source.path);
   }
   add(std::move(item));
 }
@@ -330,7 +325,8 @@ void SourceScan::entry(SourceEntry source, const std::optional<std::string>& lis
 void SourceScan::skipped(const std::string& path, SkipReason reason, const std::string& detail) {
   keep_rows_below(path);
   deps_.observer.item(ItemAction::excluded, path, 0);
-  if (reason == SkipReason::mount && !detail.empty())
+  MountKind kind = reason == SkipReason::mount ? mount_kind_of_type(detail) : MountKind::disk;
+  if (kind == MountKind::network || kind == MountKind::fuse)
     deps_.observer.warning(fmt::format(
         "'{}' is a {} file system and was left out: exclude it, or back it up with --cross",
         printable(absolute(path)), detail));
@@ -349,7 +345,6 @@ void SourceScan::failed(const std::string& path, bool vanished, const std::strin
 // --- batches
 
 void SourceScan::add(Item item) {
-  path_of_last_ = item.source.path;
   if (item.to_read) {
     batch_bytes_ += item.source.status.size;
   } else {

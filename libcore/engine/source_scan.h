@@ -83,6 +83,7 @@ class SourceScan : public WalkVisitor {
   std::unique_ptr<FileCursor> cursor_;
   const FileRow* row_ = nullptr;  // the cursor's current row, not passed yet
   bool row_matched_ = false;      // it belongs to a name that exists
+  std::optional<std::string> kept_below_;  // rows at and below it stay, though their names were not met
   bool catalog_empty_ = false;
   std::vector<std::string> gone_;  // rows to be noted, a few at a time
   std::uint64_t files_gone_ = 0;
@@ -105,7 +106,6 @@ class SourceScan : public WalkVisitor {
   std::vector<NestedRepository> repositories_;
   std::shared_ptr<Batch> batch_;
   std::uint64_t batch_bytes_ = 0;
-  std::string path_of_last_;
 };
 
 }  // namespace reverse
