@@ -32,11 +32,11 @@ struct ListedFile {
 
 /// What a backend promises beyond the rules of `Backend`; constant over its life.
 struct BackendTraits {
-  bool cheap_stat = false;         ///< `stat` costs microseconds, not a round trip
-  bool reliable_listing = false;   ///< a listing is complete or an error
+  bool cheap_stat = false;        ///< `stat` costs microseconds, not a round trip
+  bool reliable_listing = false;  ///< a listing is complete or an error
   bool hard_links = false;
-  bool durable = false;            ///< `barrier` and `publish` reach the medium
-  unsigned connections = 1;        ///< uploads that can usefully run at the same time
+  bool durable = false;      ///< `barrier` and `publish` reach the medium
+  unsigned connections = 1;  ///< uploads that can usefully run at the same time
 };
 
 /// A new file being written under a temporary name. Made by `Backend::create`; given to
@@ -58,7 +58,7 @@ struct Publication {
 enum class MoveResult {
   done,
   exists,  ///< the target's name is taken; nothing was changed (a temporary stays its upload's)
-  gone,    ///< what was to be moved, or the directory it was in, is not there (a closed gate)
+  gone,    ///< what was to be moved, or a directory on either way, is not there (a closed gate)
 };
 
 /// A directory somewhere that holds a repository: paths and bytes, no knowledge of formats.
@@ -83,33 +83,42 @@ class Backend {
 
   /// nullopt if absent. Does not follow a symlink in the last component.
   virtual std::optional<FileStat> stat(const RepoPath& path) = 0;
-  /// Calls `visit` for every name but "." and ".." in no order. Throws `not_found` if `directory` is absent.
+  /// Calls `visit` for every name but "." and ".." in no order. Throws `not_found` if `directory`
+  /// is absent.
   virtual void list(const RepoPath& directory,
                     const std::function<void(const ListedFile&)>& visit) = 0;
-  /// Sends the file's bytes in order to `sink`, from byte 0; returns their number. Throws `not_found`.
+  /// Sends the file's bytes in order to `sink`, from byte 0; returns their number. Throws
+  /// `not_found`.
   virtual std::uint64_t read(const RepoPath& path, ByteSink& sink) = 0;
 
   // --- writing
 
-  /// A new file with permission bits `mode` from its first moment on; parents must exist.
-  /// Throws `exists`, or `not_found` where the parent is missing.
+  /// A new file with permission bits `mode`, whatever the umask (never more than that, not even at
+  /// first); the bits for others are left out below a root that is open to its group only. Parents
+  /// must exist. Throws `exists`, or `not_found` where the parent is missing.
   virtual std::unique_ptr<Upload> create(const RepoPath& path, std::uint32_t mode) = 0;
   /// Makes every upload's bytes durable, then gives each its name if that is free; results in
   /// the order of `publications`. The new names are durable after the next `barrier`.
   virtual std::vector<MoveResult> publish(std::span<const Publication> publications) = 0;
   /// Like `publish` for one file, but a file of that name is replaced.
   virtual void replace(Upload& upload, const RepoPath& target) = 0;
-  /// Renames a file or directory if the target's name is free.
+  /// Renames a file or directory if the target's name is free. Where a file system cannot do that
+  /// in one step, a file may have both names for a moment, or (no hard links either: FAT) a name
+  /// made at that moment is replaced.
   virtual MoveResult move(const RepoPath& from, const RepoPath& to) = 0;
   /// Removes a file. False if it was absent.
   virtual bool remove(const RepoPath& path) = 0;
-  /// False if the name was taken. Throws `not_found` where the parent is missing.
+  /// Makes a directory with the permissions and the group of the root, or the root itself (""),
+  /// private to its owner. False if the name was taken. Throws `not_found` where the parent is
+  /// missing.
   virtual bool make_directory(const RepoPath& path) = 0;
   /// Removes an empty directory. False if it is absent or not empty.
   virtual bool remove_directory(const RepoPath& path) = 0;
 
-  /// Makes durable every name that this backend object gave or took away before the call, and, by whomever made,
-  /// every name in `directories`.
+  /// Makes durable every name that this backend object gave or took away before the call (names of
+  /// temporaries excepted), and, by whomever made, every name in `directories`.
+  /// Once the medium failed to make something durable, no later `publish` or `barrier` of this
+  /// backend object succeeds: what else was lost cannot be told.
   virtual void barrier(std::span<const RepoPath> directories) = 0;
 
   /// Bytes that can still be written; nullopt where unknown.
@@ -123,7 +132,9 @@ enum class Durability {
   none,     ///< whenever the system does it: a power cut may cost published revisions
 };
 
-/// A repository in a local directory. The root need not exist before the first write; `create_root` makes it.
+/// A repository in a local directory, which need not exist: `make_directory("")` makes it. A root
+/// that is there keeps its permissions and passes them on: below 2770 directories get 2770, and
+/// files asked for with 0444 get 0440. The root may be a symlink; none below it is followed.
 std::unique_ptr<Backend> open_local_backend(const std::string& root,
                                             Durability durability = Durability::barrier);
 

@@ -1,0 +1,289 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <set>
+
+#include "libcore/backend/backend.h"
+#include "libcore/backend/local_file_system.h"
+#include "libcore/backend/local_rename.h"
+#include "libcore/backend/local_sync.h"
+#include "libcore/backend/local_upload.h"
+#include "libcore/base/error.h"
+#include "libcore/base/text.h"
+
+namespace reverse {
+
+namespace {
+
+constexpr std::uint64_t kReadChunk = 1 << 20;
+constexpr std::uint64_t kReadAhead = 4 << 20;  ///< smaller files are read before advice would help
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+using OpenDirectory = std::unique_ptr<DIR, CloseDirectory>;
+
+FileStat to_file_stat(const struct stat& info) {
+  return {.type = file_type_of_mode(info.st_mode),
+          .size = static_cast<std::uint64_t>(info.st_size),
+          .mode = info.st_mode & 07777,
+          .mtime = to_timestamp(info.st_mtim),
+          .links = info.st_nlink};
+}
+
+LocalUpload& local(Upload* upload) {
+  auto* own = dynamic_cast<LocalUpload*>(upload);
+  if (own == nullptr) fail(ErrorKind::internal, "publish: not an upload of this backend");
+  return *own;
+}
+
+/// The permission bits that a repository's root passes on.
+struct InheritedModes {
+  std::uint32_t directory = 0700;
+  std::uint32_t file_mask = 0777;
+};
+
+InheritedModes modes_below(std::uint32_t root_mode) {
+  bool group = (root_mode & 0050) == 0050;
+  bool others = (root_mode & 0005) == 0005;
+  return {.directory = 0700 | (root_mode & 02777), .file_mask = group && !others ? 0770u : 0777u};
+}
+
+UniqueFd open_for_reading(const std::string& path) {
+  constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  UniqueFd fd(::open(path.c_str(), kFlags | O_NOATIME));
+  if (!fd && errno == EPERM) fd = UniqueFd(::open(path.c_str(), kFlags));  // somebody else's file
+  return fd;
+}
+
+class LocalBackend final : public Backend {
+ public:
+  LocalBackend(const std::string& root, Durability durability)
+      : root_(root), sync_(root, durability) {
+    traits_ = {.cheap_stat = true,
+               .reliable_listing = true,
+               .hard_links = has_hard_links(root),
+               .durable = sync_.durable(),
+               .connections = 2};
+  }
+
+  const BackendTraits& traits() const override { return traits_; }
+  std::string display(const RepoPath& path) const override { return quote_path(full(path)); }
+
+  std::optional<FileStat> stat(const RepoPath& path) override;
+  void list(const RepoPath& directory,
+            const std::function<void(const ListedFile&)>& visit) override;
+  std::uint64_t read(const RepoPath& path, ByteSink& sink) override;
+
+  std::unique_ptr<Upload> create(const RepoPath& path, std::uint32_t mode) override;
+  std::vector<MoveResult> publish(std::span<const Publication> publications) override;
+  void replace(Upload& upload, const RepoPath& target) override;
+  MoveResult move(const RepoPath& from, const RepoPath& to) override;
+  bool remove(const RepoPath& path) override;
+  bool make_directory(const RepoPath& path) override;
+  bool remove_directory(const RepoPath& path) override;
+
+  void barrier(std::span<const RepoPath> directories) override;
+  std::optional<std::uint64_t> free_bytes() override { return free_bytes_at(root_); }
+
+ private:
+  std::string full(const RepoPath& path) const;
+  InheritedModes modes();
+  void note_change(const std::string& path);
+
+  const std::string root_;
+  BackendTraits traits_;
+  LocalSync sync_;
+  std::mutex barrier_mutex_;  ///< held through a barrier: the next may rely on this one's work
+  std::mutex mutex_;
+  std::set<std::string> changed_;        ///< directories with names not yet durable; by `mutex_`
+  std::optional<InheritedModes> modes_;  ///< by `mutex_`
+};
+
+std::string LocalBackend::full(const RepoPath& path) const {
+  if (path.empty()) return root_;
+  return root_ == "/" ? root_ + path : root_ + "/" + path;
+}
+
+/// Notes that a name in the directory of `path` came or went.
+void LocalBackend::note_change(const std::string& path) {
+  std::lock_guard lock(mutex_);
+  changed_.insert(parent_of(path));
+}
+
+InheritedModes LocalBackend::modes() {
+  std::lock_guard lock(mutex_);
+  if (!modes_) {
+    struct stat info;
+    if (::stat(root_.c_str(), &info) != 0) throw_local(errno, "stat", root_);
+    modes_ = modes_below(info.st_mode);
+  }
+  return *modes_;
+}
+
+std::optional<FileStat> LocalBackend::stat(const RepoPath& path) {
+  std::string name = full(path);
+  struct stat info;
+  // The root itself may be reached through a symlink.
+  if (::fstatat(AT_FDCWD, name.c_str(), &info, path.empty() ? 0 : AT_SYMLINK_NOFOLLOW) == 0)
+    return to_file_stat(info);
+  if (!certainly_absent(errno, name)) throw_local(errno, "stat", name);
+  return std::nullopt;
+}
+
+void LocalBackend::list(const RepoPath& directory,
+                        const std::function<void(const ListedFile&)>& visit) {
+  std::string name = full(directory);
+  int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | (directory.empty() ? 0 : O_NOFOLLOW);
+  UniqueFd fd(::open(name.c_str(), flags));
+  if (!fd) throw_local(errno, "list", name);
+  OpenDirectory entries(::fdopendir(fd.get()));
+  if (!entries) throw_local(errno, "list", name);
+  fd.release();
+  while (true) {
+    errno = 0;
+    const dirent* entry = ::readdir(entries.get());
+    if (entry == nullptr && errno != 0) throw_local(errno, "list", name);
+    if (entry == nullptr) return;
+    std::string_view child = entry->d_name;
+    if (child == "." || child == "..") continue;
+    struct stat info;
+    if (::fstatat(::dirfd(entries.get()), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0)
+      visit({std::string(child), to_file_stat(info)});
+    else if (errno != ENOENT)  // a name that went away since then is not listed
+      throw_local(errno, "stat", name + "/" + entry->d_name);
+  }
+}
+
+std::uint64_t LocalBackend::read(const RepoPath& path, ByteSink& sink) {
+  std::string name = full(path);
+  UniqueFd fd = open_for_reading(name);
+  struct stat info;
+  if (!fd) throw_local(errno, "open", name);
+  if (::fstat(fd.get(), &info) != 0) throw_local(errno, "stat", name);
+  if (!S_ISREG(info.st_mode)) fail(ErrorKind::io, "read {}: not a regular file", quote_path(name));
+  auto size = static_cast<std::uint64_t>(info.st_size);
+  if (size > kReadAhead) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+  // One byte more than the file is said to have: its end shows in the first read.
+  std::size_t chunk = std::min(size + 1, kReadChunk);
+  auto buffer = std::make_unique_for_overwrite<char[]>(chunk);
+  std::uint64_t total = 0;
+  while (std::size_t n = read_full(fd.get(), buffer.get(), chunk, printable(name))) {
+    sink.write({buffer.get(), n});
+    total += n;
+    if (n < chunk) break;
+  }
+  return total;
+}
+
+std::unique_ptr<Upload> LocalBackend::create(const RepoPath& path, std::uint32_t mode) {
+  sync_.begin();
+  return std::make_unique<LocalUpload>(full(path), mode & modes().file_mask, sync_);
+}
+
+std::vector<MoveResult> LocalBackend::publish(std::span<const Publication> publications) {
+  std::vector<LocalUpload*> uploads;
+  for (const Publication& publication : publications) uploads.push_back(&local(publication.upload));
+  LocalUpload::make_durable(uploads, sync_);
+  std::vector<MoveResult> results;
+  for (std::size_t i = 0; i < uploads.size(); ++i) {
+    std::string target = full(publications[i].target);
+    results.push_back(rename_without_replacing(uploads[i]->path(), target));
+    if (results.back() != MoveResult::done) continue;
+    uploads[i]->set_published();
+    note_change(target);
+  }
+  return results;
+}
+
+void LocalBackend::replace(Upload& upload, const RepoPath& target) {
+  LocalUpload* own = &local(&upload);
+  LocalUpload::make_durable({&own, 1}, sync_);
+  std::string name = full(target);
+  if (::rename(own->path().c_str(), name.c_str()) != 0) throw_local(errno, "replace", name);
+  own->set_published();
+  note_change(name);
+}
+
+MoveResult LocalBackend::move(const RepoPath& from, const RepoPath& to) {
+  MoveResult result = rename_without_replacing(full(from), full(to));
+  if (result == MoveResult::done) {
+    note_change(full(from));
+    note_change(full(to));
+  }
+  return result;
+}
+
+bool LocalBackend::remove(const RepoPath& path) {
+  std::string name = full(path);
+  if (::unlink(name.c_str()) == 0) {
+    note_change(name);
+    return true;
+  }
+  if (!certainly_absent(errno, name)) throw_local(errno, "remove", name);
+  return false;
+}
+
+bool LocalBackend::make_directory(const RepoPath& path) {
+  std::string name = full(path);
+  std::uint32_t mode = path.empty() ? 0700 : modes().directory;
+  if (::mkdir(name.c_str(), mode & 0777) != 0) {
+    if (errno == EEXIST) return false;
+    throw_local(errno, "make directory", name);
+  }
+  note_change(name);
+  // The umask or a default ACL may have taken bits away; setgid comes from the parent.
+  struct stat info;
+  if (::lstat(name.c_str(), &info) != 0) throw_local(errno, "stat", name);
+  if ((info.st_mode & 07777) != mode && ::chmod(name.c_str(), mode) != 0 &&
+      !lacks_permission_bits(errno))
+    throw_local(errno, "chmod", name);
+  return true;
+}
+
+bool LocalBackend::remove_directory(const RepoPath& path) {
+  std::string name = full(path);
+  if (::rmdir(name.c_str()) == 0) {
+    note_change(name);
+    return true;
+  }
+  bool not_empty = errno == ENOTEMPTY || errno == EEXIST;
+  if (!not_empty && !certainly_absent(errno, name)) throw_local(errno, "remove directory", name);
+  return false;
+}
+
+void LocalBackend::barrier(std::span<const RepoPath> directories) {
+  std::lock_guard serial(barrier_mutex_);
+  std::set<std::string> changed;
+  {
+    std::lock_guard lock(mutex_);
+    changed.swap(changed_);
+  }
+  std::set<std::string> all = changed;
+  for (const RepoPath& directory : directories) all.insert(full(directory));
+  try {
+    sync_.sync_directories(all);
+  } catch (...) {
+    std::lock_guard lock(mutex_);
+    changed_.merge(changed);
+    throw;
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> open_local_backend(const std::string& root, Durability durability) {
+  std::string absolute = std::filesystem::absolute(root);
+  while (absolute.size() > 1 && absolute.ends_with('/')) absolute.pop_back();
+  return std::make_unique<LocalBackend>(absolute, durability);
+}
+
+}  // namespace reverse
