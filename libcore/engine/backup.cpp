@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::size_t kWindowBatches = 64;  // between the walk and the assembler
 constexpr unsigned kReaders = 2;
+constexpr std::int64_t kClockSlack = 60;  // seconds; a last revision further ahead is a clock gone wrong
 constexpr int kAttempts = 3;  // a gate that gc closes this often running: somebody else's turn
 
 bool allowed(const BackupOptions& options, const char* guard) {
@@ -44,6 +45,7 @@ class Attempt {
 
  private:
   void begin_head();
+  Timestamp start_after(const std::optional<Head>& last) const;
   void guard_set(const std::optional<Head>& last) const;
   void begin_scan();
   void guard_file_system() const;
@@ -101,12 +103,12 @@ void Attempt::begin_head() {
   head.label = options_.label;
   head.machine = machine_id();
   head.source = options_.source;
-  head.started = to_rfc3339_local(options_.time.value_or(now()));
   head.timezone = local_zone_name();
   head.tool = options_.tool;
   head.digest = deps_.repository.info().digest;
   head.tags = options_.tags;
   std::optional<Head> last = last_head(deps_.repository, head.set());
+  head.started = to_rfc3339_local(options_.time ? *options_.time : start_after(last));
   guard_set(last);
   newest_ = newest_head(deps_.repository, head.set());
   if (last) head.previous = last->id;
@@ -114,6 +116,14 @@ void Attempt::begin_head() {
     deps_.observer.progress.total_files = newest_->files;
     deps_.observer.progress.total_bytes = newest_->bytes;
   }
+}
+
+/// Now; or, where the set's last revision bears this second already, the next: names tell which one is newer.
+Timestamp Attempt::start_after(const std::optional<Head>& last) const {
+  Timestamp start = now();
+  std::optional<Timestamp> before = last ? parse_rfc3339(last->started) : std::nullopt;
+  bool ties = before && before->seconds >= start.seconds && before->seconds < start.seconds + kClockSlack;
+  return ties ? plus_seconds(*before, 1) : start;
 }
 
 // --- guards
@@ -246,6 +256,7 @@ void Attempt::checkpoint(const Assembler& assembler) {
   // Named by the time it was made, so that a later one of the same run is newer.
   head.started = options_.time ? head.started : head.finished;
   head.tree = assembler.tree_so_far();
+  writer_.flush();
   head.new_objects = writer_.new_objects();
   head.new_bytes = writer_.new_bytes();
   // A gate closed meanwhile shows again when the revision itself is published; nothing is lost by going on.
@@ -257,6 +268,7 @@ bool Attempt::publish(const Assembler& assembler) {
   head.tree = assembler.tree_so_far();
   bool is_same = newest_ && newest_->tree == head.tree && newest_->outcome == head.outcome;
   if (options_.skip_if_unchanged && is_same) return false;
+  writer_.flush();
   head.finished = to_rfc3339_local(now());
   head.new_objects = writer_.new_objects();
   head.new_bytes = writer_.new_bytes();

@@ -39,6 +39,8 @@ class RepositoryWriter {
 
   /// The loop that commits groups of objects, for a thread of its own, until `close` or a stop.
   void commit_loop(const std::stop_token& stop) { objects_.commit_loop(stop); }
+  /// Commits everything put so far: then `new_objects` and `new_bytes` count it.
+  void flush() { objects_.flush(); }
   /// No more `put` or `publish` will come.
   void close() { objects_.close(); }
 

@@ -68,7 +68,7 @@ class TargetDirectory {
   void make();
   /// An open descriptor of it, `kept` or to be closed by the holder. Makes it if needed.
   struct Handle {
-    int fd;
+    int fd = -1;
     UniqueFd own;  // closes `fd` where it is not kept
   };
   Handle open();
