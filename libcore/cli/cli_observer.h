@@ -16,6 +16,7 @@ class CliObserver : public Observer {
 
   void warning(const std::string& message) override;
   void item(ItemAction action, const std::string& path, std::uint64_t size) override;
+  void kept(const std::string& path) override;
   void problem(const Problem& problem) override;
 
   /// Where the operation is, for a `ProgressPrinter`.

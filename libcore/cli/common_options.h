@@ -3,7 +3,9 @@
 #include <chrono>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "libcore/cli/option_set.h"
 #include "libcore/cli/tool_io.h"

@@ -16,7 +16,8 @@ enum class Shown {
   first,    ///< on the one screen of `-h` too
 };
 
-/// How an option is written on the command line. Long names go without their dashes.
+/// How an option is written on the command line. Long names go without their dashes; an empty one
+/// leaves just the letter.
 struct OptionName {
   std::string name;
   char letter = 0;  ///< 0: no short form

@@ -77,8 +77,8 @@ class Output {
   /// "warning: MESSAGE". `item`, raw, names what it is about, if anything; all texts are escaped
   /// here.
   void warning(std::string_view message, std::string_view item = {});
-  /// One item failed: "error: ITEM: MESSAGE (during)". Of all calls the first ten are printed, all
-  /// of them under `--json`.
+  /// One item failed: "error: ITEM: MESSAGE" (and `during` under `--json`). Of all calls the first
+  /// ten are printed, all of them under `--json`.
   void problem(std::string_view item, std::string_view during, std::string_view message);
   /// If problems were left out, their number and the `command` that lists all. Starts counting
   /// anew.

@@ -21,6 +21,9 @@ std::uint64_t count_value(std::string_view text);
 /// the message says so.
 std::chrono::seconds duration_value(std::string_view text);
 
+/// A duration of a second or more: the time between two lines of progress.
+std::chrono::seconds progress_interval_value(std::string_view text);
+
 /// A duration that may hold calendar units; "1y6m", "3w". Subtracted years first, seconds last.
 struct CalendarDuration {
   std::uint32_t years = 0;
