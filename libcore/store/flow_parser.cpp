@@ -110,8 +110,10 @@ std::uint64_t FlowParser::number(std::string_view key) {
 
 std::string FlowParser::name(std::string_view key) {
   if (const FlowField* field = take(key, FlowField::Kind::text)) return std::string(field->text);
-  std::string encoded(key);
-  std::optional<std::string> raw = percent_decode(text(encoded += 'x'));
+  std::string encoded = std::string(key) + 'x';
+  const FlowField* field = take(encoded, FlowField::Kind::text);
+  if (field == nullptr) fail(ErrorKind::corrupt, "'{}' is missing or misplaced", key);
+  std::optional<std::string> raw = percent_decode(field->text);
   if (!raw) fail(ErrorKind::corrupt, "'{}' is not percent form", encoded);
   return std::move(*raw);
 }

@@ -138,8 +138,9 @@ void ObjectWriter::commit(Group& group) {
     Pending& pending = group[i];
     claimed.push_back(pending.name);
     if (results[i] == MoveResult::gone)
-      fail(ErrorKind::busy, "{}: its temporary file was removed from {}; run again",
-           publications[i].target, backend_.display(layout::kTemporaries));
+      fail(ErrorKind::busy,
+           "{}: its temporary file or its directory was removed meanwhile; run again",
+           backend_.display(publications[i].target));
     if (results[i] == MoveResult::done)
       count(pending);
     else
