@@ -38,6 +38,7 @@ void Assembler::take(Item& item, Timestamp racy_since) {
     note_problem(item.entry.path, "xattrs", "too large to be kept", true);
   }
   count(item);
+  if (!pages_) return;
   tree_.add(item.entry, pages_);
   learn(item, racy_since);
 }

@@ -16,7 +16,8 @@ class Assembler {
  public:
   using Rows = std::function<void(FileRow)>;
 
-  /// `report` and `observer` must outlive it. `first_of_set`: every file counts as new.
+  /// `report` and `observer` must outlive it. `first_of_set`: every file counts as new. Without `pages` it only counts
+  /// (a dry run).
   Assembler(DigestKind digest, bool first_of_set, Observer& observer, BackupReport& report,
             PageSink pages, Rows rows);
 

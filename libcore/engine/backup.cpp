@@ -223,9 +223,9 @@ void Attempt::read_stream(const std::stop_token& stop) {
 }
 
 void Attempt::assemble(const std::stop_token& stop) {
-  PageSink pages = [this](const PageRef& ref, const std::string& text) {
-    if (!options_.dry_run) writer_.put(ref.sums(), text);
-  };
+  PageSink pages;
+  if (!options_.dry_run)
+    pages = [this](const PageRef& ref, const std::string& text) { writer_.put(ref.sums(), text); };
   Assembler assembler(report_.head.digest, !newest_.has_value(), deps_.observer, report_, pages,
                       [&](FileRow row) { learning_.put(std::move(row), stop); });
   auto last_checkpoint = std::chrono::steady_clock::now();

@@ -187,7 +187,7 @@ void SourceScan::decide_file(Item& item, const FileRow* row) {
       read_item_xattrs(item);
   } else {
     item.to_read = true;
-    item.content = std::make_shared<Content>();
+    if (!options_.dry_run) item.content = std::make_shared<Content>();
     item.row = row_of(status, absolute(item.source.path));
     if (known) item.row->md5 = known->md5, item.row->sha256 = known->sha256, item.row->check = known->check;
   }
