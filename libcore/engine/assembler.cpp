@@ -9,7 +9,7 @@ namespace {
 constexpr std::size_t kProblemsKept = 100;
 
 /// Whether the file may be changed again without its times showing it (written within the clock's grain of the scan).
-bool is_racy(const FileStatus& status, Timestamp racy_since, bool stable_identity) {
+bool touched_since(const FileStatus& status, Timestamp racy_since, bool stable_identity) {
   return stable_identity ? status.ctime >= racy_since : status.mtime >= racy_since;
 }
 
@@ -90,6 +90,8 @@ void Assembler::count(const Item& item) {
   Head& head = report_.head;
   ++head.entries;
   ItemAction action = first_of_set_ ? ItemAction::created : item.action;
+  if (action == ItemAction::modified && item.expected && item.expected == item.entry.digest)
+    action = ItemAction::unchanged;
   if (item.entry.type == FileType::directory) {
     report_.dirs_new += action == ItemAction::created;
     report_.dirs_changed += action == ItemAction::modified;
@@ -126,8 +128,8 @@ void Assembler::learn(Item& item, Timestamp racy_since) {
   }
   bool is_file = item.entry.type == FileType::file;
   const FileStatus& status = item.content ? item.content->status : item.source.status;
-  if (is_file && is_racy(status, racy_since, item.stable_identity)) return;
-  rows_(std::move(row));
+  bool is_fresh = is_file && touched_since(status, racy_since, item.stable_identity);
+  rows_(is_fresh ? racy_row(std::move(row)) : std::move(row));
 }
 
 PageRef Assembler::tree_so_far() const {

@@ -25,6 +25,16 @@ struct Content {
   std::string error;      ///< not empty: no content
 };
 
+/// A row that keeps what was read of a file too fresh to be trusted, and that no file can match: it is read again next time, and only then
+/// is it known whether it changed.
+inline FileRow racy_row(FileRow row) {
+  row.device = row.inode = 0;
+  row.mtime = row.ctime = {};
+  row.btime.reset();
+  return row;
+}
+inline bool is_racy(const FileRow& row) { return row.inode == 0 && row.mtime == Timestamp{}; }
+
 /// One name on its way from the walk to a page.
 struct Item {
   SourceEntry source;
@@ -35,6 +45,8 @@ struct Item {
   /// What reading brings: this item's own, or that of an earlier link to the same inode. Null: nothing to read.
   std::shared_ptr<Content> content;
   std::optional<FileRow> row;  ///< what the catalog is to learn, sums still missing if `content` is set
+  /// The digest that was read when the file was too fresh to be trusted (`racy_row`): the same again means unchanged.
+  std::optional<Digest> expected;
   std::string problem_stage, problem;  ///< something the scan met
   bool dropped = false;  ///< only a problem, not an entry
 };

@@ -173,7 +173,9 @@ void SourceScan::decide_file(Item& item, const FileRow* row) {
   bool stable = item.stable_identity = stable_identity(item.source);
   std::optional<FileRow> known;
   item.action = row != nullptr ? ItemAction::modified : ItemAction::created;
-  if (row != nullptr && same_file(*row, status, stable)) {
+  if (row != nullptr && is_racy(*row)) {
+    item.expected = digest_of(*row, deps_.repository.info().digest);
+  } else if (row != nullptr && same_file(*row, status, stable)) {
     known = *row;
     item.action = ItemAction::unchanged;
   } else if (row == nullptr && stable && (known = moved_from(status))) {
