@@ -46,8 +46,7 @@ std::string read_file(const std::string& path, std::size_t limit) {
   char block[16384];
   while (std::size_t n = read_full(fd.get(), block, sizeof block, path)) {
     text.append(block, n);
-    if (text.size() > limit)
-      fail(ErrorKind::io, "read '{}': more than {} bytes", path, limit);
+    if (text.size() > limit) fail(ErrorKind::io, "read '{}': more than {} bytes", path, limit);
   }
   return text;
 }
