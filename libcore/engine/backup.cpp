@@ -241,7 +241,7 @@ void Attempt::assemble(const std::stop_token& stop) {
     }
   }
   guard_entries();
-  if (scan_) report_.files_gone = scan_->files_gone();
+  if (scan_ && newest_) report_.files_gone = scan_->files_gone();
   if (scan_) report_.head.repositories = scan_->repositories();
   report_.published = !options_.dry_run && publish(assembler);
   learning_.close();

@@ -1,6 +1,8 @@
 #include "libcore/engine/read_stage.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "libcore/hash/hasher.h"
@@ -14,6 +16,7 @@ constexpr std::uint64_t kSmallFile = 1 << 20;    // read into memory, hashed tog
 constexpr std::uint64_t kTaskBytes = 4 << 20;    // of small files in one task
 constexpr std::uint64_t kRereadLimit = 64 << 20; // larger files that change while read are stored as read
 constexpr int kAttempts = 3;
+constexpr std::chrono::milliseconds kSettlingTime{25};  // longer than the grain that `SourceFile::changed` allows for
 constexpr std::size_t kQueuedTasks = 64;
 
 /// Hands on what it reads to an upload on the way. An error of the repository must not pass for one of the source:
@@ -162,6 +165,7 @@ bool ReadStage::load(Item& item, std::string& bytes) {
       content.changed = file->changed(item.stable_identity);
       if (!content.changed || attempt == kAttempts) break;
       bytes.clear();
+      std::this_thread::sleep_for(kSettlingTime);
       file->rewind();
       content.status = file->opened();
     }
@@ -203,6 +207,7 @@ void ReadStage::stream_large(Item& item, const std::stop_token& stop) {
       writer_.put(job.sums, std::move(upload));
       break;
     }
+    std::this_thread::sleep_for(kSettlingTime);
     file->rewind();
     content.status = file->opened();
   }
