@@ -65,6 +65,15 @@ std::int64_t integer_of(sqlite3* db, std::string_view query) {
   return rows.next() ? rows.integer(0) : 0;
 }
 
+/// Throws `corrupt` with the first thing that is wrong in the file's structure.
+void check_whole(sqlite3* db) {
+  sql::Statement quick_check(db, "PRAGMA quick_check(1)");
+  sql::Rows rows = quick_check.query();
+  if (!rows.next() || rows.bytes(0) == "ok") return;
+  const std::string_view finding = rows.bytes(0);  // what is wrong is told by its last line
+  fail(ErrorKind::corrupt, "{}", finding.substr(finding.rfind('\n') + 1));
+}
+
 }  // namespace
 
 std::shared_ptr<CacheFile> CacheFile::open(const std::string& path, const CacheKind& kind,
@@ -118,11 +127,7 @@ std::optional<std::string> CacheFile::connect(const Prepare& prepare) {
   try {
     sql::UniqueDb db = sql::open(path_, sql::Access::read_write);
     if (auto defect = defect_of(db.get())) return defect;
-    if (status.st_size <= kCheckedBytes) {
-      sql::Statement quick_check(db.get(), "PRAGMA quick_check(1)");
-      sql::Rows rows = quick_check.query();
-      if (rows.next() && rows.bytes(0) != "ok") return fmt::format("is damaged: {}", rows.bytes(0));
-    }
+    if (status.st_size <= kCheckedBytes) check_whole(db.get());
     prepare(db.get());
     db_ = std::move(db);
     return std::nullopt;

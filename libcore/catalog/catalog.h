@@ -49,6 +49,8 @@ class FileCursor {
 /// The client-side cache: what was read where, on which machine, so that nothing is read twice.
 /// Deleting it costs time, never correctness. Writes wait for other processes' transactions (which last seconds);
 /// throws `busy` only after 60 s. Thread-safe: each call locks; a cursor has a connection of its own.
+/// Also throws `no_space`, `permission`, `io`; and `corrupt` where damage shows in use: destroy the catalog and its
+/// cursors then and open it anew, which sets the file aside. Rows that are not what was written are left out.
 class Catalog {
  public:
   /// Opens or creates DIRECTORY/catalog-1.sqlite (0600; directory 0700). A damaged or foreign file is set aside under

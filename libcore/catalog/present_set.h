@@ -20,7 +20,9 @@ struct PresentObject {
 /// The objects known to be present in one repository, in a file of their own
 /// (DIRECTORY/present-REPOSITORY-1.sqlite; schema/present.sql). Knowledge is valid under one token of the gate and only as
 /// far as a head of this machine was published after it was learnt (schema/FORMAT.md, "Writers", W1 and W5).
-/// Several processes may use the file at once. Thread-safe. Damaged files are set aside as the catalog's are.
+/// Several processes may use the file at once, each with a run of its own: publishing one leaves the others' objects hints.
+/// (Of an object that two unpublished runs add, the later one counts; the other may find it a hint.) Thread-safe.
+/// Errors and damaged files: as the catalog's.
 class PresentSet {
  public:
   static std::unique_ptr<PresentSet> open(const std::string& directory, const std::string& repository_id,
@@ -45,7 +47,8 @@ class PresentSet {
   virtual void add(std::string_view name, std::uint64_t size, const std::optional<Check>& check) = 0;
   /// Writes what was added so far to disk (a hint until `publish`).
   virtual void save() = 0;
-  /// Ends the run: `revision` was published under this run's token after all that was added.
+  /// Ends the run: `revision` was published under this run's token after all that was added. Does nothing more if another process
+  /// has begun under another token meanwhile.
   virtual void publish(const std::string& revision) = 0;
 };
 

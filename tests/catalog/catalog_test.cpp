@@ -1,0 +1,232 @@
+#include "libcore/catalog/catalog.h"
+
+#include <catch2/catch.hpp>
+#include <limits>
+
+#include "libcore/base/fd.h"
+#include "libcore/base/temp_dir.h"
+#include "tests/catalog/cache_files.h"
+#include "tests/catalog/process.h"
+#include "tests/catalog/rows.h"
+
+using namespace reverse;
+
+namespace {
+
+/// A catalog in a directory of its own.
+struct Fixture {
+  TempDir home;
+  Warnings warnings;
+  std::unique_ptr<Catalog> catalog = Catalog::open(home.path(), warnings.sink());
+  std::string file = home / "catalog-1.sqlite";
+
+  void put(const FileRow& row) { catalog->put_files({&row, 1}); }
+};
+
+}  // namespace
+
+TEST_CASE("rows come back as they were put, with times and numbers at their limits", "[catalog]") {
+  Fixture f;
+  FileRow far = sample_row("/far", 1);
+  far.mtime = {253402300799, 999999999};  // the end of 9999
+  far.ctime = {std::numeric_limits<std::int64_t>::max(), 999999999};
+  far.btime = Timestamp{std::numeric_limits<std::int64_t>::min(), 0};
+  far.device = far.inode = far.size = std::numeric_limits<std::uint64_t>::max();
+  FileRow bare;
+  bare.path = "/near";
+  bare.mtime = {-2, 500000000};  // 1.5 s before 1970
+  f.put(far);
+  f.put(bare);
+
+  CHECK(rows_below(*f.catalog, "/") == std::vector{far, bare});
+  CHECK(f.catalog->find_by_inode(far.device, far.inode) == far);
+}
+
+TEST_CASE("putting a row again replaces it, under its new inode", "[catalog]") {
+  Fixture f;
+  f.put(sample_row("/a", 1));
+  FileRow changed = sample_row("/a", 2);
+  changed.sha256.reset();
+  f.put(changed);
+
+  CHECK(rows_below(*f.catalog, "/") == std::vector{changed});
+  CHECK_FALSE(f.catalog->find_by_inode(64768, 1001));
+  CHECK(f.catalog->find_by_inode(64768, 1002) == changed);
+  CHECK_FALSE(f.catalog->find_by_inode(64769, 1002));
+}
+
+TEST_CASE("a cursor gives the format's order, whatever bytes a name has", "[catalog]") {
+  // '/' counts as the least byte, so a directory's content comes before its longer namesakes.
+  const std::vector<std::string> ordered = {
+      "/a",   "/a/\x01", "/a/b", "/a/b/c", "/a/\xff", "/a\x01",    "/a\x01/x", "/a!",       "/a!/z",
+      "/a-b", "/a.b",    "/a0",  "/aa",    "/b",      "/\xc3\xa4", "/\xff",    "/\xff/\xff"};
+  Fixture f;
+  for (auto path = ordered.rbegin(); path != ordered.rend(); ++path) f.put(sample_row(*path, 1));
+
+  CHECK(paths_below(*f.catalog, "/") == ordered);
+  CHECK(paths_below(*f.catalog, "/a") ==
+        std::vector<std::string>{"/a", "/a/\x01", "/a/b", "/a/b/c", "/a/\xff"});
+  CHECK(paths_below(*f.catalog, "/a/b") == std::vector<std::string>{"/a/b", "/a/b/c"});
+  CHECK(paths_below(*f.catalog, "/\xff") == std::vector<std::string>{"/\xff", "/\xff/\xff"});
+  CHECK(paths_below(*f.catalog, "/c").empty());
+}
+
+TEST_CASE("a catalog is empty until the first row", "[catalog]") {
+  Fixture f;
+  CHECK(f.catalog->empty());
+  CHECK(rows_below(*f.catalog, "/").empty());
+  f.put(sample_row("/a", 1));
+  CHECK_FALSE(f.catalog->empty());
+}
+
+TEST_CASE("a cursor holds up no writer, and misses nothing that was there before", "[catalog]") {
+  Fixture f;
+  const std::vector<FileRow> rows = sample_rows("d", 10'000);  // more than two chunks
+  f.catalog->put_files(rows);
+
+  auto cursor = f.catalog->files_below("/d");
+  std::vector<std::string> seen;
+  while (const FileRow* row = cursor->next()) {
+    if (seen.size() == 5'000) {
+      f.catalog->put_files(sample_rows("a", 10));  // behind the cursor
+      Child child([&] {
+        auto other = Catalog::open(f.home.path(), [](const std::string&) {});
+        other->put_files(sample_rows("d", 10'000));  // ahead and behind, the same
+      });
+      REQUIRE(child.exit_code() == 0);
+    }
+    seen.push_back(row->path);
+  }
+  std::vector<std::string> expected;
+  for (const FileRow& row : rows) expected.push_back(row.path);
+  CHECK(seen == expected);
+}
+
+TEST_CASE("noted rows go only when they are to be removed", "[catalog]") {
+  Fixture f;
+  const std::vector<FileRow> rows = sample_rows("d", 9'000);
+  f.catalog->put_files(rows);
+  std::vector<std::string> gone;
+  for (std::size_t i = 1; i < rows.size(); ++i) gone.push_back(rows[i].path);
+
+  f.catalog->note_gone(gone);
+  CHECK(rows_below(*f.catalog, "/").size() == rows.size());
+  f.catalog->forget_gone();
+  f.catalog->remove_gone();
+  CHECK(rows_below(*f.catalog, "/").size() == rows.size());
+
+  f.catalog->note_gone(
+      std::vector<std::string>{"/d", "/never/there"});  // no row, and not what is below
+  f.catalog->note_gone(gone);
+  f.catalog->remove_gone();
+  CHECK(rows_below(*f.catalog, "/") == std::vector{rows[0]});
+
+  f.catalog->put_files(rows);
+  f.catalog->remove_gone();  // the notes went with their rows
+  CHECK(rows_below(*f.catalog, "/").size() == rows.size());
+}
+
+TEST_CASE("notes of gone rows end with the process", "[catalog]") {
+  Fixture f;
+  f.put(sample_row("/a", 1));
+  f.catalog->note_gone(std::vector<std::string>{"/a"});
+  f.catalog.reset();
+  f.catalog = Catalog::open(f.home.path(), f.warnings.sink());
+  f.catalog->remove_gone();
+  CHECK(paths_below(*f.catalog, "/") == std::vector<std::string>{"/a"});
+}
+
+TEST_CASE("sources are kept for each set, and repositories for each place", "[catalog]") {
+  Fixture f;
+  const SourceRow home{"/home", "host/home", 64768, "ext4", 100};
+  const SourceRow other{"/home", "host/other", 1, "fuse.sshfs", 7};
+  CHECK_FALSE(f.catalog->source("/home", "host/home"));
+  f.catalog->put_source(home);
+  f.catalog->put_source(other);
+  f.catalog->put_source({"/home", "host/home", 64768, "ext4", 101});
+
+  const auto found = f.catalog->source("/home", "host/home");
+  REQUIRE(found);
+  CHECK(found->entries == 101);
+  CHECK(found->device == 64768);
+  CHECK(found->file_system == "ext4");
+  CHECK(f.catalog->source("/home", "host/other")->file_system == "fuse.sshfs");
+
+  CHECK_FALSE(f.catalog->repository_at("/backup"));
+  f.catalog->put_repository_at("/backup", "id-1");
+  f.catalog->put_repository_at("/backup", "id-2");
+  CHECK(f.catalog->repository_at("/backup") == "id-2");
+  CHECK_FALSE(f.catalog->repository_at("/backup/x"));
+}
+
+TEST_CASE("a run that learns nothing new leaves the catalog's file as it was", "[catalog]") {
+  Fixture f;
+  const SourceRow source{"/d", "host/d", 64768, "ext4", 100};
+  f.catalog->put_files(sample_rows("d", 100));
+  f.catalog->put_source(source);
+  f.catalog->put_repository_at("/backup", "id");
+  f.catalog.reset();
+  const std::string before = read_file(f.file);
+  const auto written = std::filesystem::last_write_time(f.file);
+
+  f.catalog = Catalog::open(f.home.path(), f.warnings.sink());
+  CHECK(rows_below(*f.catalog, "/d").size() == 100);
+  f.catalog->find_by_inode(64768, 1001);
+  f.catalog->put_files({});
+  f.catalog->note_gone({});
+  f.catalog->remove_gone();
+  f.catalog->put_source(source);
+  f.catalog->put_repository_at("/backup", "id");
+  const std::string log = f.file + "-wal";
+  CHECK((!std::filesystem::exists(log) || std::filesystem::file_size(log) == 0));
+  f.catalog.reset();
+
+  CHECK(read_file(f.file) == before);
+  CHECK(std::filesystem::last_write_time(f.file) == written);
+  CHECK(names_in(f.home.path()) ==
+        std::vector<std::string>{"catalog-1.sqlite", "catalog-1.sqlite.lock"});
+}
+
+TEST_CASE("a row that rotted on disk is not believed, and mended by putting it again",
+          "[catalog]") {
+  const std::string column =
+      GENERATE("xxh3 = zeroblob(16)", "md5 = zeroblob(16)", "sha256 = NULL", "size = size + 1",
+               "mtime_ns = 0", "ctime_s = 1", "btime_s = NULL", "inode = 1001", "has_xattrs = 1");
+  Fixture f;
+  const std::vector<FileRow> rows = {sample_row("/a", 0), sample_row("/b", 1)};
+  f.catalog->put_files(rows);
+  f.catalog.reset();
+  run_sql(f.file, "UPDATE file SET " + column + " WHERE inode = 1000");
+
+  f.catalog = Catalog::open(f.home.path(), f.warnings.sink());
+  INFO(column);
+  CHECK(rows_below(*f.catalog, "/") == std::vector{rows[1]});
+  CHECK_FALSE(f.catalog->find_by_inode(64768, 1000));
+  CHECK(f.catalog->find_by_inode(64768, 1001) == rows[1]);
+  f.put(rows[0]);
+  CHECK(rows_below(*f.catalog, "/") == rows);
+  CHECK(f.warnings.texts.empty());
+}
+
+TEST_CASE("two processes write to one catalog at once", "[catalog]") {
+  const TempDir home;
+  auto write = [&](const std::string& directory) {
+    // Both may be the first: one of them makes the file.
+    auto catalog = Catalog::open(home / "cache", [](const std::string& text) {
+      fail(ErrorKind::internal, "warned: {}", text);
+    });
+    const std::vector<FileRow> rows = sample_rows(directory, 3'000);
+    for (std::size_t i = 0; i < rows.size(); i += 50)
+      catalog->put_files(std::span(rows).subspan(i, 50));
+  };
+  Child one([&] { write("one"); });
+  Child two([&] { write("two"); });
+  CHECK(one.exit_code() == 0);
+  CHECK(two.exit_code() == 0);
+
+  Warnings warnings;
+  auto catalog = Catalog::open(home / "cache", warnings.sink());
+  CHECK(rows_below(*catalog, "/one") == sample_rows("one", 3'000));
+  CHECK(rows_below(*catalog, "/two") == sample_rows("two", 3'000));
+  CHECK(warnings.texts.empty());
+}
