@@ -184,15 +184,18 @@ TEST_CASE("an object that somebody else has stored meanwhile is kept", "[store][
 }
 
 TEST_CASE("a damaged object is replaced", "[store][objects]") {
+  SampleRepository sample;
+  Writing writing(sample.backend());
   for (const char* damaged : {"", "cont", "cantent", "contents"}) {
-    SampleRepository sample;
-    write_file(path_of(sample, "content"), damaged, 0444);
-    Writing writing(sample.backend());
-    writing.put("content");
-    writing.finish();
-    CHECK(read_file(path_of(sample, "content")) == "content");
-    CHECK(temporaries(sample) == 0);
+    std::string content = std::string("content ") + damaged;
+    write_file(path_of(sample, content), damaged, 0444);
+    writing.put(content);
+    writing.writer.flush();
+    CHECK(read_file(path_of(sample, content)) == content);
   }
+  writing.finish();
+  CHECK(writing.writer.new_objects() == 4);
+  CHECK(temporaries(sample) == 0);
 }
 
 // As if "ours" had the digest of "stored": the writer believes the sums that it is given.

@@ -107,9 +107,9 @@ TEST_CASE("a repository is not made over something else", "[store][repository]")
 }
 
 TEST_CASE("a creation cut short anywhere is finished by the next", "[store][repository]") {
-  for (int calls : {0, 1, 5, 9, 10, 100, 266, 267, 268, 269, 270, 271, 272, 273, 274}) {
+  for (int calls : {0, 5, 100, 267, 268, 270, 271, 272}) {
     TempDir directory;
-    auto backend = open_local_backend(directory / "repo");
+    auto backend = open_local_backend(directory / "repo", Durability::none);
     DyingBackend dying(*backend, calls);
     bool finished = true;
     try {

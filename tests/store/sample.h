@@ -119,7 +119,7 @@ inline Head make_head(const std::string& id, const PageRef& tree) {
 class SampleRepository {
  public:
   explicit SampleRepository(DigestKind kind = DigestKind::md5)
-      : backend_(open_local_backend(directory_ / "repo")),
+      : backend_(open_local_backend(directory_ / "repo", Durability::none)),
         repository_(Repository::create(*backend_, kind)) {}
 
   const Repository& repository() const { return repository_; }
