@@ -10,7 +10,8 @@
 PRAGMA application_id = 0x72766361;  -- "rvca"
 PRAGMA user_version = 1;
 
--- One row for each regular file whose content is known, of all sources together.
+-- One row for each regular file whose content is known, of all sources together; directories have rows without
+-- checksums, so that a summary can tell new ones. A file that was too fresh to be trusted has device, inode and times 0.
 -- Rows are replaced and deleted one by one and each is true by itself. Read by place: libcore/catalog/file_row.cpp.
 CREATE TABLE file (
   path       BLOB PRIMARY KEY,   -- absolute path, each '/' as byte 0: the order of the repository format

@@ -1,8 +1,9 @@
 -- Which objects this machine knows to be present in one repository, so that it need not ask again.
 --
--- This is a CACHE. It is valid only under the gate's token it names, and only while the revision it names is
--- in the repository; whatever fails that test is dropped whole. Deleting the file costs one listing of the
--- repository. There are no migrations: a file of another version is set aside and made anew.
+-- This is a CACHE. That an object is present is valid only under the gate's token it names, and only while the
+-- revision it names is in the repository; whatever fails that test is a hint: it tells size and check of an object
+-- if the repository still has it. Deleting the file costs looking at objects again. There are no migrations: a
+-- file of another version is set aside and made anew.
 
 PRAGMA application_id = 0x72767072;  -- "rvpr"
 PRAGMA user_version = 1;

@@ -14,7 +14,8 @@
 
 namespace reverse {
 
-/// What this machine knows of one regular file's content (schema/catalog.sql, table `file`).
+/// What this machine knows of one regular file's content, or (without digests) that it saw a directory
+/// (schema/catalog.sql, table `file`).
 struct FileRow {
   std::string path;  ///< absolute, raw bytes, no trailing '/'
   std::uint64_t device = 0, inode = 0;

@@ -65,18 +65,17 @@ class SqlitePresentSet : public PresentSet {
     return use([&] { return read_basis(); });
   }
 
-  void begin(const std::string& token, bool keep) override {
+  void begin(const std::string& token, bool trust) override {
     use([&] {
       if (token.empty()) fail(ErrorKind::internal, "a run without a token");
       end_run();
       view_.reset();
       std::optional<Basis> known = read_basis();
-      if (keep && known && known->token == token) {
+      if (trust && known && known->token == token) {
         sql::Rows rows = statements_->list_published_runs.query();
         while (rows.next()) published_.insert(rows.integer(0));
       } else {
         sql::Transaction transaction(file_->db(), sql::Begin::immediate);
-        statements_->drop_objects.execute();
         statements_->drop_published_runs.execute();
         statements_->put_token.execute(token);
         transaction.commit();
@@ -117,8 +116,9 @@ class SqlitePresentSet : public PresentSet {
         if (run_) statements_->put_published_run.execute(*run_);
         statements_->put_revision.execute(revision);
         transaction.commit();
+        if (run_) published_.insert(*run_);
+        run_.reset();  // what is added from now on waits for the next revision
       }
-      end_run();
     });
   }
 

@@ -37,9 +37,9 @@ class PresentSet {
   };
   virtual std::optional<Basis> basis() = 0;
 
-  /// Begins a run under `token`. If `keep`, what is known under that token stays (trusted as far as published);
-  /// otherwise everything is dropped first (another token, a missing revision).
-  virtual void begin(const std::string& token, bool keep) = 0;
+  /// Begins a run under `token`. If `trust`, what published runs learnt under that token is trusted; otherwise, and under another
+  /// token, everything known becomes a hint: presence must be looked at again, but an object's size and check do not change.
+  virtual void begin(const std::string& token, bool trust) = 0;
 
   /// What is known of the object stored as `name` (raw bytes: digest, and check behind it for variants).
   virtual std::optional<PresentObject> find(std::string_view name) = 0;
@@ -47,7 +47,7 @@ class PresentSet {
   virtual void add(std::string_view name, std::uint64_t size, const std::optional<Check>& check) = 0;
   /// Writes what was added so far to disk (a hint until `publish`).
   virtual void save() = 0;
-  /// Ends the run: `revision` was published under this run's token after all that was added. Does nothing more if another process
+  /// `revision` was published under this run's token after all that was added; the run goes on. Has no effect if another process
   /// has begun under another token meanwhile.
   virtual void publish(const std::string& revision) = 0;
 };

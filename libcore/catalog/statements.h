@@ -75,7 +75,6 @@ struct PresentStatements {
       " xxh3 = CASE WHEN size = excluded.size THEN coalesce(excluded.xxh3, xxh3)"
       " ELSE excluded.xxh3 END,"
       " size = excluded.size"};
-  sql::Statement drop_objects{db, "DELETE FROM object"};
 };
 
 }  // namespace reverse

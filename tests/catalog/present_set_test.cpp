@@ -112,18 +112,19 @@ TEST_CASE("what a killed run had saved is a hint to the next one, and stays one"
   CHECK(set->find("killed")->check == check_of("x"));  // still what is known of it
 }
 
-TEST_CASE("another token, or a revision that is missing, drops all that was known", "[present]") {
+TEST_CASE("another token, or a revision that is missing, makes hints of all that was known", "[present]") {
   Fixture f;
   f.run("t1", "a");
   SECTION("another token, though it was to be kept") {
     auto set = f.begin("t2", true);
-    CHECK(known(*set, "a") == Known::no);
+    CHECK(known(*set, "a") == Known::hint);
+    CHECK(set->find("a")->size == 10);
     CHECK(set->basis()->token == "t2");
     CHECK(set->basis()->revision.empty());
   }
   SECTION("the same token, not to be kept") {
     auto set = f.begin("t1", false);
-    CHECK(known(*set, "a") == Known::no);
+    CHECK(known(*set, "a") == Known::hint);
     CHECK(set->basis()->revision.empty());
   }
 }
@@ -169,7 +170,7 @@ TEST_CASE("a run under a token that was replaced meanwhile publishes nothing", "
   CHECK(set->basis()->token == "t2");
   CHECK(set->basis()->revision == "host/label/fresh");
   set->begin("t2", true);
-  CHECK(known(*set, "a") == Known::no);
+  CHECK(known(*set, "a") == Known::hint);
   CHECK(known(*set, "b") == Known::hint);
   CHECK(known(*set, "c") == Known::trusted);
 }
@@ -208,10 +209,26 @@ TEST_CASE("beginning again forgets what was added under the closed gate", "[pres
   CHECK(known(*set, "a") == Known::no);
   set->add("b", 1, std::nullopt);
   set->publish("host/label/r");
-  CHECK(error_of([&] { set->add("c", 1, std::nullopt); }) == ErrorKind::internal);
   set->begin("t2", true);
   CHECK(known(*set, "a") == Known::no);
   CHECK(known(*set, "b") == Known::trusted);
+}
+
+TEST_CASE("a run goes on after a revision; what it adds then waits for the next one", "[present]") {
+  Fixture f;
+  CHECK(error_of([&] { f.open()->add("a", 1, std::nullopt); }) == ErrorKind::internal);
+  {
+    auto set = f.begin("t", true);
+    set->add("a", 1, std::nullopt);
+    set->publish("host/label/checkpoint");
+    set->add("b", 1, std::nullopt);
+    CHECK(known(*set, "a") == Known::trusted);
+    CHECK(known(*set, "b") == Known::trusted);
+    set->save();
+  }
+  auto set = f.begin("t", true);
+  CHECK(known(*set, "a") == Known::trusted);
+  CHECK(known(*set, "b") == Known::hint);
 }
 
 TEST_CASE("many objects are saved by and by, without being asked", "[present]") {
