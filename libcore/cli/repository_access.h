@@ -14,7 +14,8 @@
 namespace reverse {
 
 /// A backend for a location. Throws `usage` for one that this version cannot reach.
-std::unique_ptr<Backend> open_backend(const Location& location, Durability durability = Durability::barrier);
+std::unique_ptr<Backend> open_backend(const Location& location,
+                                      Durability durability = Durability::barrier);
 
 /// What is said when a repository was made: where, on which file system, how much room there is.
 std::string creation_note(const std::string& path, Backend& backend);
@@ -39,7 +40,8 @@ struct FilterOptions {
   void declare(OptionSet& options);
 };
 
-/// What REV or REV:PATH names in `repository`. If only PATH is missing, the message names the newest revision that has it.
+/// What REV or REV:PATH names in `repository`. If only PATH is missing, the message names the
+/// newest revision that has it.
 RevisionPath resolve(const Repository& repository, const std::string& words,
                      const RevisionFilter& filter, const CommonOptions& common);
 

@@ -39,7 +39,8 @@ class BackupCommand : public Command {
 std::string counts_line(const BackupReport& report, double seconds) {
   std::string line;
   auto add = [&](std::uint64_t count, const char* what) {
-    if (count > 0) line += fmt::format("{}{} {}", line.empty() ? "" : ", ", format_count(count), what);
+    if (count > 0)
+      line += fmt::format("{}{} {}", line.empty() ? "" : ", ", format_count(count), what);
   };
   add(report.files_new, "new");
   add(report.files_changed, "changed");
@@ -49,18 +50,22 @@ std::string counts_line(const BackupReport& report, double seconds) {
   line += fmt::format(" · stored {} in {}", format_bytes(report.data_added),
                       format_duration(std::chrono::duration<double>(seconds)));
   if (report.files_changed_while_read > 0)
-    line += fmt::format(" · {} changed while read (stored, marked)", report.files_changed_while_read);
-  if (report.files_vanished > 0) line += fmt::format(" · {} vanished meanwhile", report.files_vanished);
+    line +=
+        fmt::format(" · {} changed while read (stored, marked)", report.files_changed_while_read);
+  if (report.files_vanished > 0)
+    line += fmt::format(" · {} vanished meanwhile", report.files_vanished);
   return line;
 }
 
 std::string title_line(const BackupReport& report, bool dry_run) {
   const Head& head = report.head;
-  std::string size = fmt::format("{} files, {}", format_count(head.files), format_bytes(head.bytes));
+  std::string size =
+      fmt::format("{} files, {}", format_count(head.files), format_bytes(head.bytes));
   if (dry_run)
-    return fmt::format("{}  dry run: would back up {}, {} of them to be read", printable(head.set()),
-                       size, format_bytes(report.bytes_read));
-  if (!report.published) return fmt::format("{}  unchanged, nothing published  {}", printable(head.set()), size);
+    return fmt::format("{}  dry run: would back up {}, {} of them to be read",
+                       printable(head.set()), size, format_bytes(report.bytes_read));
+  if (!report.published)
+    return fmt::format("{}  unchanged, nothing published  {}", printable(head.set()), size);
   return fmt::format("{}  {}  {}", printable(head.revision()), to_string(head.outcome), size);
 }
 
@@ -129,7 +134,8 @@ ExitCode BackupCommand::run_one(BackupOptions& options, Invocation& call,
   auto started = std::chrono::steady_clock::now();
   const std::string& cache = call.common.cache_dir;
   std::optional<SetLock> lock;
-  if (!options.dry_run) lock.emplace(cache, repository.info().id, options.host + "/" + options.label);
+  if (!options.dry_run)
+    lock.emplace(cache, repository.info().id, options.host + "/" + options.label);
   std::unique_ptr<PresentSet> present =
       PresentSet::open(cache, repository.info().id,
                        [&](const std::string& message) { call.output.warning(message); });
@@ -147,9 +153,9 @@ ExitCode BackupCommand::run_one(BackupOptions& options, Invocation& call,
     report = run_backup({repository, catalog, *present, observer, call.io.stop}, options);
   }
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started;
-  call.output.end_problems(report.published
-                               ? fmt::format("reverse show REPO {}", printable(report.head.revision()))
-                               : "-v");
+  call.output.end_problems(
+      report.published ? fmt::format("reverse show REPO {}", printable(report.head.revision()))
+                       : "-v");
   ExitCode code = code_of(report);
   if (call.output.json()) {
     JsonLine line = summary_object(report, seconds.count(), options.dry_run);
@@ -180,15 +186,16 @@ bool BackupCommand::may_keep_silent(const Error& error, const BackupOptions& opt
 }  // namespace
 
 const ToolSpec& backup_tool() {
-  static const ToolSpec spec{
-      "reverse-backup",
-      {"[OPTIONS] SOURCE... REPO", "[OPTIONS] --stdin-filename NAME - REPO",
-       "[OPTIONS] --stdin-filename NAME --stdin-from-command CMD REPO"},
-      "Backs up each SOURCE as one revision of its own set in REPO.",
-      {{"reverse-backup /home /mnt/disk/backup", "back up /home; the first time makes the repository"},
-       {"reverse-backup -q --no-create /home /mnt/disk/backup", "from cron: silent unless something is wrong"}},
-      {.dry_run = true, .guards = true, .progress = true},
-      [] { return std::make_unique<BackupCommand>(); }};
+  static const ToolSpec spec{"reverse-backup",
+                             {"[OPTIONS] SOURCE... REPO", "[OPTIONS] --stdin-filename NAME - REPO",
+                              "[OPTIONS] --stdin-filename NAME --stdin-from-command CMD REPO"},
+                             "Backs up each SOURCE as one revision of its own set in REPO.",
+                             {{"reverse-backup /home /mnt/disk/backup",
+                               "back up /home; the first time makes the repository"},
+                              {"reverse-backup -q --no-create /home /mnt/disk/backup",
+                               "from cron: silent unless something is wrong"}},
+                             {.dry_run = true, .guards = true, .progress = true},
+                             [] { return std::make_unique<BackupCommand>(); }};
   return spec;
 }
 

@@ -29,7 +29,8 @@ StreamReader::StreamReader(const std::string& command) : command_(command), buff
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, write_end.get(), STDOUT_FILENO);
   const char* arguments[] = {"sh", "-c", command_.c_str(), nullptr};
-  int failed = ::posix_spawn(&child_, "/bin/sh", &actions, nullptr, const_cast<char**>(arguments), environ);
+  int failed =
+      ::posix_spawn(&child_, "/bin/sh", &actions, nullptr, const_cast<char**>(arguments), environ);
   ::posix_spawn_file_actions_destroy(&actions);
   if (failed != 0) {
     child_ = -1;
@@ -56,9 +57,11 @@ void StreamReader::end_command() {
   }
   child_ = -1;
   if (WIFSIGNALED(status))
-    fail(ErrorKind::io, "'{}' was killed by signal {}: nothing is published", printable(command_), WTERMSIG(status));
+    fail(ErrorKind::io, "'{}' was killed by signal {}: nothing is published", printable(command_),
+         WTERMSIG(status));
   if (WEXITSTATUS(status) != 0)
-    fail(ErrorKind::io, "'{}' failed with exit code {}: nothing is published", printable(command_), WEXITSTATUS(status));
+    fail(ErrorKind::io, "'{}' failed with exit code {}: nothing is published", printable(command_),
+         WEXITSTATUS(status));
 }
 
 }  // namespace reverse

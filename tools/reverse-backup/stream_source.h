@@ -12,7 +12,8 @@
 
 namespace reverse {
 
-/// Bytes from a descriptor, or from a command whose failure is an error at the end of the stream. One thread.
+/// Bytes from a descriptor, or from a command whose failure is an error at the end of the stream.
+/// One thread.
 class StreamReader : public ByteSource {
  public:
   /// Reads `fd`, which stays the caller's.

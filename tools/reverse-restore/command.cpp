@@ -33,33 +33,45 @@ class RestoreCommand : public Command {
 
 void RestoreCommand::declare_options(OptionSet& options) {
   options.heading("Where to");
-  options.value({"target", 't', Shown::first}, "DIR", "the revision's root becomes DIR; PATH's last component appears in DIR", target_);
+  options.value({"target", 't', Shown::first}, "DIR",
+                "the revision's root becomes DIR; PATH's last component appears in DIR", target_);
   options.flag({"in-place", 0, Shown::first}, "everything goes where it was read", in_place_);
   options.heading("What");
   filter_.declare(options);
-  options.value({"include"}, "PATTERN", "restore only what matches, directories whole (repeatable)", restore_.include);
-  options.value({"exclude", 'e'}, "PATTERN", "leave out what matches (repeatable)", restore_.exclude);
+  options.value({"include"}, "PATTERN", "restore only what matches, directories whole (repeatable)",
+                restore_.include);
+  options.value({"exclude", 'e'}, "PATTERN", "leave out what matches (repeatable)",
+                restore_.exclude);
   options.reserved({"files-from"}, "FILE");
   options.reserved({"files-from0"}, "FILE");
   declare_existing(options);
   options.heading("How");
-  options.flag({"sparse"}, "leave holes for zeros in every file, not only in those that had holes", restore_.sparse);
+  options.flag({"sparse"}, "leave holes for zeros in every file, not only in those that had holes",
+               restore_.sparse);
   options.flag({"numeric-ids"}, "owners by number, not by name", restore_.numeric_ids);
   options.flag({"no-owner"}, "leave owners alone (as everybody but root does)", restore_.no_owner);
-  options.flag({"special"}, "also devices, set-id bits and security.* attributes", restore_.special);
+  options.flag({"special"}, "also devices, set-id bits and security.* attributes",
+               restore_.special);
   options.flag({"verify"}, "read every file back from disk", restore_.verify);
   options.reserved({"salvage"});
 }
 
 void RestoreCommand::declare_existing(OptionSet& options) {
   options.heading("What is there already");
-  options.value({"overwrite", 0, Shown::first}, "WHEN", "replace files that exist: never (default), if-newer, if-changed, always",
+  options.value({"overwrite", 0, Shown::first}, "WHEN",
+                "replace files that exist: never (default), if-newer, if-changed, always",
                 [this](const std::string& when) {
-                  if (when == "never") restore_.overwrite = Overwrite::never;
-                  else if (when == "if-newer") restore_.overwrite = Overwrite::if_newer;
-                  else if (when == "if-changed") restore_.overwrite = Overwrite::if_changed;
-                  else if (when == "always") restore_.overwrite = Overwrite::always;
-                  else fail(ErrorKind::usage, "'{}' is none of never, if-newer, if-changed, always", printable(when));
+                  if (when == "never")
+                    restore_.overwrite = Overwrite::never;
+                  else if (when == "if-newer")
+                    restore_.overwrite = Overwrite::if_newer;
+                  else if (when == "if-changed")
+                    restore_.overwrite = Overwrite::if_changed;
+                  else if (when == "always")
+                    restore_.overwrite = Overwrite::always;
+                  else
+                    fail(ErrorKind::usage, "'{}' is none of never, if-newer, if-changed, always",
+                         printable(when));
                 });
   options.reserved({"delete"});
 }
@@ -72,12 +84,15 @@ RestoreOptions RestoreCommand::plan(const RevisionPath& wanted, const Invocation
   if (!in_place_) {
     options.target = absolute_path(*target_);
     if (options.target == "/" && source != "/" && call.common.allow.count("target") == 0)
-      fail(ErrorKind::refused, "the target is /, and the revision was read from '{}': use --in-place to put it back there, or add --allow target",
+      fail(ErrorKind::refused,
+           "the target is /, and the revision was read from '{}': use --in-place to put it back "
+           "there, or add --allow target",
            printable(source));
     return options;
   }
   if (!source.starts_with('/'))
-    fail(ErrorKind::usage, "revision {} was read from a stream, which has no place: use -t DIR", wanted.head.revision());
+    fail(ErrorKind::usage, "revision {} was read from a stream, which has no place: use -t DIR",
+         wanted.head.revision());
   std::size_t slash = options.path.rfind('/');
   std::string parent = slash == std::string::npos ? "" : options.path.substr(0, slash);
   options.target = parent.empty() ? source : source == "/" ? "/" + parent : source + "/" + parent;
@@ -86,14 +101,16 @@ RestoreOptions RestoreCommand::plan(const RevisionPath& wanted, const Invocation
 
 ExitCode RestoreCommand::execute(Invocation& call) {
   ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 1));
-  if (call.operands.empty()) fail(ErrorKind::usage, "REV is missing: latest, HOST/LABEL, or what 'reverse list' shows");
+  if (call.operands.empty())
+    fail(ErrorKind::usage, "REV is missing: latest, HOST/LABEL, or what 'reverse list' shows");
   if (target_.has_value() == in_place_) fail(ErrorKind::usage, "give either -t DIR or --in-place");
   if (target_ == "-") fail(ErrorKind::usage, "-t - (tar) is not in this version");
   std::vector<RevisionPath> wanted;
   for (const std::string& words : call.operands)
     wanted.push_back(resolve(access.repository, words, filter_.filter, call.common));
   ExitCode code = ExitCode::ok;
-  for (const RevisionPath& one : wanted) code = gravest(code, run_one(one, call, access.repository));
+  for (const RevisionPath& one : wanted)
+    code = gravest(code, run_one(one, call, access.repository));
   return code;
 }
 
@@ -133,9 +150,10 @@ void RestoreCommand::tell(const RestoreReport& report, const RestoreOptions& opt
     line.add_path("target", options.target).add("dry_run", options.dry_run);
     return call.output.result(line.add("exit_code", static_cast<int>(code)));
   }
-  std::string text = fmt::format("{} {} files, {} to {} in {}", options.dry_run ? "would restore" : "restored",
-                                 format_count(report.files_restored), format_bytes(report.bytes_restored),
-                                 printable(options.target), format_duration(std::chrono::duration<double>(seconds)));
+  std::string text = fmt::format(
+      "{} {} files, {} to {} in {}", options.dry_run ? "would restore" : "restored",
+      format_count(report.files_restored), format_bytes(report.bytes_restored),
+      printable(options.target), format_duration(std::chrono::duration<double>(seconds)));
   auto add = [&](std::uint64_t count, const char* what) {
     if (count > 0) text += fmt::format("\n  {} {}", format_count(count), what);
   };
@@ -144,7 +162,8 @@ void RestoreCommand::tell(const RestoreReport& report, const RestoreOptions& opt
   add(report.damaged, "are damaged in the repository: not restored");
   add(report.unreadable, "could not be read when they were backed up");
   add(report.failed, "could not be made here");
-  add(report.special_left_out, "devices, set-id bits or security attributes left out (--special restores them)");
+  add(report.special_left_out,
+      "devices, set-id bits or security attributes left out (--special restores them)");
   add(report.owners_left_out, "could not be given to their owners");
   call.output.summary(text);
 }
@@ -157,7 +176,8 @@ const ToolSpec& restore_tool() {
       {"[OPTIONS] REPO REV[:PATH]... {-t DIR | --in-place}"},
       "Gets files back out of revisions.",
       {{"reverse-restore /mnt/disk/backup latest -t /tmp/home", "everything, as /tmp/home"},
-       {"reverse-restore /mnt/disk/backup latest:/home/joe/a.txt --in-place", "one file, back where it was"}},
+       {"reverse-restore /mnt/disk/backup latest:/home/joe/a.txt --in-place",
+        "one file, back where it was"}},
       {.dry_run = true, .guards = true, .progress = true},
       [] { return std::make_unique<RestoreCommand>(); }};
   return spec;

@@ -8,7 +8,9 @@ Verb verb(const ToolSpec& spec, const char* name) {
   return {name, spec.summary, [&spec](auto args, ToolIo& io) { return tool_main(spec, args, io); }};
 }
 
-Verb later(const char* name, const char* summary) { return {name, summary, nullptr}; }
+Verb later(const char* name, const char* summary) {
+  return {name, summary, nullptr};
+}
 
 }  // namespace
 

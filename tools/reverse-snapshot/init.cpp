@@ -10,10 +10,12 @@ class InitCommand : public Command {
  public:
   void declare_options(OptionSet& options) override {
     options.heading("The repository");
-    options.value({"digest", 0, Shown::first}, "KIND", "md5 (default) or sha256, for good", [this](const std::string& text) {
-      digest_ = parse_digest_kind(text);
-      if (!digest_) fail(ErrorKind::usage, "'{}' is neither md5 nor sha256", printable(text));
-    });
+    options.value({"digest", 0, Shown::first}, "KIND", "md5 (default) or sha256, for good",
+                  [this](const std::string& text) {
+                    digest_ = parse_digest_kind(text);
+                    if (!digest_)
+                      fail(ErrorKind::usage, "'{}' is neither md5 nor sha256", printable(text));
+                  });
   }
 
   ExitCode execute(Invocation& call) override {
@@ -32,7 +34,10 @@ class InitCommand : public Command {
     }
     OpenedRepository opened = open_for_writing(*backend, *catalog, open);
     if (call.output.json())
-      call.output.result(JsonLine("summary").add("id", opened.repository.info().id).add_path("repository", path).add("exit_code", 0));
+      call.output.result(JsonLine("summary")
+                             .add("id", opened.repository.info().id)
+                             .add_path("repository", path)
+                             .add("exit_code", 0));
     else
       call.output.summary(creation_note(path, *backend));
     return ExitCode::ok;
@@ -45,14 +50,14 @@ class InitCommand : public Command {
 }  // namespace
 
 const ToolSpec& init_tool() {
-  static const ToolSpec spec{
-      "reverse-snapshot init",
-      {"[OPTIONS] REPO"},
-      "Makes a repository; a first backup does so by itself.",
-      {{"reverse init /mnt/disk/backup", "an empty repository"},
-       {"reverse init --digest sha256 /mnt/shared/backup", "for writers who do not trust each other"}},
-      {.dry_run = true, .guards = true},
-      [] { return std::make_unique<InitCommand>(); }};
+  static const ToolSpec spec{"reverse-snapshot init",
+                             {"[OPTIONS] REPO"},
+                             "Makes a repository; a first backup does so by itself.",
+                             {{"reverse init /mnt/disk/backup", "an empty repository"},
+                              {"reverse init --digest sha256 /mnt/shared/backup",
+                               "for writers who do not trust each other"}},
+                             {.dry_run = true, .guards = true},
+                             [] { return std::make_unique<InitCommand>(); }};
   return spec;
 }
 

@@ -37,8 +37,11 @@ void ListCommand::declare_options(OptionSet& options) {
   filter_.declare(options);
   options.value({"latest", 0, Shown::first}, "N", "only the newest N of each set",
                 [this](const std::string& text) { latest_ = count_value(text); });
-  options.flag({"all"}, "checkpoints and incomplete revisions too, where newer complete ones hide them", all_);
-  options.value({"max-age"}, "D", "exit 3, naming the sets without a complete revision younger than D",
+  options.flag({"all"},
+               "checkpoints and incomplete revisions too, where newer complete ones hide them",
+               all_);
+  options.value({"max-age"}, "D",
+                "exit 3, naming the sets without a complete revision younger than D",
                 [this](const std::string& text) { max_age_ = duration_value(text); });
 }
 
@@ -65,13 +68,15 @@ void ListCommand::list_set(const std::string& set, const Repository& repository,
     call.output.problem(name, "read", error.what());
     damage_ = true;
   };
-  visit_heads(repository, only, [&](const Head& head) { heads.push_back(head); }, damaged);
+  visit_heads(
+      repository, only, [&](const Head& head) { heads.push_back(head); }, damaged);
   std::optional<Head> newest_complete;
   for (const Head& head : heads)
     if (head.outcome == Outcome::complete) newest_complete = head;
   if (max_age_ && is_overdue(newest_complete)) overdue_.push_back(set);
   if (!all_ && newest_complete)
-    hidden_ += std::erase_if(heads, [](const Head& head) { return head.outcome == Outcome::checkpoint; });
+    hidden_ +=
+        std::erase_if(heads, [](const Head& head) { return head.outcome == Outcome::checkpoint; });
   std::size_t from = latest_ && *latest_ < heads.size() ? heads.size() - *latest_ : 0;
   for (std::size_t i = from; i < heads.size(); ++i) print(heads[i], call);
 }
@@ -81,31 +86,36 @@ ExitCode ListCommand::execute(Invocation& call) {
   for (const std::string& set : call.operands) filter_.filter.sets.push_back(set);
   for (const std::string& set : matching_sets(access.repository, filter_.filter))
     list_set(set, access.repository, call);
-  ExitCode code = damage_ ? ExitCode::damage : overdue_.empty() ? ExitCode::ok : ExitCode::incomplete;
+  ExitCode code = damage_            ? ExitCode::damage
+                  : overdue_.empty() ? ExitCode::ok
+                                     : ExitCode::incomplete;
   if (call.output.json()) {
     JsonLine line("summary");
-    line.add("revisions", revisions_).add("overdue", overdue_).add("exit_code", static_cast<int>(code));
+    line.add("revisions", revisions_)
+        .add("overdue", overdue_)
+        .add("exit_code", static_cast<int>(code));
     call.output.result(line);
     return code;
   }
   if (!table_.empty() && !(call.output.quiet() && max_age_)) call.output.result(table_.text());
   if (revisions_ == 0) call.output.note("no revisions");
   if (hidden_ > 0) call.output.note(fmt::format("{} checkpoints not shown (--all)", hidden_));
-  for (const std::string& set : overdue_) call.output.warning("no complete revision is young enough", set);
+  for (const std::string& set : overdue_)
+    call.output.warning("no complete revision is young enough", set);
   return code;
 }
 
 }  // namespace
 
 const ToolSpec& list_tool() {
-  static const ToolSpec spec{
-      "reverse-snapshot list",
-      {"[OPTIONS] REPO [SET...]"},
-      "Lists revisions, set by set, oldest first.",
-      {{"reverse list /mnt/disk/backup", "everything there is"},
-       {"reverse list -q /mnt/disk/backup --max-age 26h", "from cron: speaks up where backups are missing"}},
-      {},
-      [] { return std::make_unique<ListCommand>(); }};
+  static const ToolSpec spec{"reverse-snapshot list",
+                             {"[OPTIONS] REPO [SET...]"},
+                             "Lists revisions, set by set, oldest first.",
+                             {{"reverse list /mnt/disk/backup", "everything there is"},
+                              {"reverse list -q /mnt/disk/backup --max-age 26h",
+                               "from cron: speaks up where backups are missing"}},
+                             {},
+                             [] { return std::make_unique<ListCommand>(); }};
   return spec;
 }
 

@@ -11,14 +11,22 @@ namespace {
 
 std::string_view type_word(FileType type) {
   switch (type) {
-    case FileType::file: return "file";
-    case FileType::directory: return "dir";
-    case FileType::symlink: return "symlink";
-    case FileType::fifo: return "fifo";
-    case FileType::socket: return "socket";
-    case FileType::character_device: return "char";
-    case FileType::block_device: return "block";
-    case FileType::repository: return "repository";
+    case FileType::file:
+      return "file";
+    case FileType::directory:
+      return "dir";
+    case FileType::symlink:
+      return "symlink";
+    case FileType::fifo:
+      return "fifo";
+    case FileType::socket:
+      return "socket";
+    case FileType::character_device:
+      return "char";
+    case FileType::block_device:
+      return "block";
+    case FileType::repository:
+      return "repository";
   }
   return "?";
 }
@@ -43,7 +51,8 @@ std::pair<std::string, std::string> owner_names(const Entry& entry) {
   std::size_t colon = entry.owner.find(':');
   std::string user = entry.owner.substr(0, colon);
   std::string group = colon == std::string::npos ? "" : entry.owner.substr(colon + 1);
-  return {user.empty() ? std::to_string(entry.uid) : user, group.empty() ? std::to_string(entry.gid) : group};
+  return {user.empty() ? std::to_string(entry.uid) : user,
+          group.empty() ? std::to_string(entry.gid) : group};
 }
 
 class LsCommand : public Command {
@@ -57,13 +66,15 @@ class LsCommand : public Command {
 
   ExitCode execute(Invocation& call) override {
     ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 1));
-    if (call.operands.empty()) fail(ErrorKind::usage, "REV is missing: latest, HOST/LABEL, or what 'reverse list' shows");
+    if (call.operands.empty())
+      fail(ErrorKind::usage, "REV is missing: latest, HOST/LABEL, or what 'reverse list' shows");
     for (const std::string& words : call.operands) {
       RevisionPath found = resolve(access.repository, words, filter_.filter, call.common);
-      visit_entries(access.repository, found.head, found.path.value_or(""), recursive_, [&](const Entry& entry) {
-        throw_if_stopped(call.io.stop);
-        print(entry, found.head, call);
-      });
+      visit_entries(access.repository, found.head, found.path.value_or(""), recursive_,
+                    [&](const Entry& entry) {
+                      throw_if_stopped(call.io.stop);
+                      print(entry, found.head, call);
+                    });
     }
     if (call.output.json()) call.output.result(JsonLine("summary").add("exit_code", 0));
     return ExitCode::ok;
@@ -83,7 +94,8 @@ void LsCommand::print(const Entry& entry, const Head& head, Invocation& call) {
   if (!long_ || call.common.print0) return call.output.result_name(path);
   auto [user, group] = owner_names(entry);
   std::string line = fmt::format("{} {:<8} {:<8} {:>12} {} {}", permissions(entry), user, group,
-                                 format_count(entry.size), to_display_local(entry.mtime).substr(0, 16), printable(path));
+                                 format_count(entry.size),
+                                 to_display_local(entry.mtime).substr(0, 16), printable(path));
   if (entry.type == FileType::symlink) line += " -> " + printable(entry.target);
   if (!entry.error.empty()) line += fmt::format("  (unreadable: {})", printable(entry.error));
   if (entry.changed) line += "  (changed while read)";
@@ -144,14 +156,14 @@ const ToolSpec& ls_tool() {
 }
 
 const ToolSpec& cat_tool() {
-  static const ToolSpec spec{
-      "reverse-snapshot cat",
-      {"[OPTIONS] REPO REV:PATH..."},
-      "Writes files of a revision to standard output.",
-      {{"reverse cat /mnt/disk/backup latest:docs/a.txt", "one file"},
-       {"reverse cat /mnt/disk/backup laptop/home@2014-01:notes | less", "as it was at the end of January 2014"}},
-      {},
-      [] { return std::make_unique<CatCommand>(); }};
+  static const ToolSpec spec{"reverse-snapshot cat",
+                             {"[OPTIONS] REPO REV:PATH..."},
+                             "Writes files of a revision to standard output.",
+                             {{"reverse cat /mnt/disk/backup latest:docs/a.txt", "one file"},
+                              {"reverse cat /mnt/disk/backup laptop/home@2014-01:notes | less",
+                               "as it was at the end of January 2014"}},
+                             {},
+                             [] { return std::make_unique<CatCommand>(); }};
   return spec;
 }
 

@@ -15,7 +15,8 @@ class ShowCommand : public Command {
   void declare_options(OptionSet& options) override {
     options.heading("What is shown");
     filter_.declare(options);
-    options.flag({"yaml", 0, Shown::first}, "the whole revision, names and all, as one YAML document", yaml_);
+    options.flag({"yaml", 0, Shown::first},
+                 "the whole revision, names and all, as one YAML document", yaml_);
     options.reserved({"server"});
   }
   ExitCode execute(Invocation& call) override;
@@ -36,10 +37,13 @@ ExitCode ShowCommand::execute(Invocation& call) {
     show_repository(access, call);
     return ExitCode::ok;
   }
-  RevisionPath found = resolve(access.repository, call.operands.front(), filter_.filter, call.common);
-  if (found.path) fail(ErrorKind::usage, "show takes a revision without a PATH (ls and cat look into it)");
+  RevisionPath found =
+      resolve(access.repository, call.operands.front(), filter_.filter, call.common);
+  if (found.path)
+    fail(ErrorKind::usage, "show takes a revision without a PATH (ls and cat look into it)");
   if (yaml_)
-    write_flat_yaml(access.repository, found.head, [&](std::string_view text) { call.io.out.write(text); });
+    write_flat_yaml(access.repository, found.head,
+                    [&](std::string_view text) { call.io.out.write(text); });
   else
     show_revision(found.head, call);
   return ExitCode::ok;
@@ -50,11 +54,16 @@ void ShowCommand::show_repository(const ReadAccess& access, Invocation& call) {
   std::optional<std::uint64_t> free = access.backend->free_bytes();
   if (call.output.json()) {
     JsonLine line("repository");
-    line.add("id", info.id).add("format", 1).add("digest", to_string(info.digest)).add("created", info.created);
+    line.add("id", info.id)
+        .add("format", 1)
+        .add("digest", to_string(info.digest))
+        .add("created", info.created);
     if (free) line.add("bytes_free", *free);
     call.output.result(line);
   } else {
-    call.output.result(fmt::format("repository {}\nformat     1, objects named by {}\ncreated    {}", info.id, to_string(info.digest), info.created));
+    call.output.result(
+        fmt::format("repository {}\nformat     1, objects named by {}\ncreated    {}", info.id,
+                    to_string(info.digest), info.created));
     if (free) call.output.result("free       " + format_bytes(*free));
   }
   for (const std::string& set : matching_sets(access.repository, filter_.filter)) {
@@ -66,8 +75,9 @@ void ShowCommand::show_repository(const ReadAccess& access, Invocation& call) {
       line.add("set", set).add("revisions", std::uint64_t{count}).add("newest", newest->revision());
       call.output.result(line.add("machine", newest->machine).add_path("source", newest->source));
     } else {
-      call.output.result(fmt::format("set        {}: {} revisions of {}, newest {}", printable(set), format_count(count),
-                                     printable(newest->source), start_of(*newest)));
+      call.output.result(fmt::format("set        {}: {} revisions of {}, newest {}", printable(set),
+                                     format_count(count), printable(newest->source),
+                                     start_of(*newest)));
     }
   }
   if (call.output.json()) call.output.result(JsonLine("summary").add("exit_code", 0));
@@ -87,17 +97,21 @@ void ShowCommand::show_revision(const Head& head, Invocation& call) {
   row("started", head.started);
   row("finished", head.finished);
   row("outcome", std::string(to_string(head.outcome)));
-  row("holds", fmt::format("{} entries, {} files, {}", format_count(head.entries), format_count(head.files), format_bytes(head.bytes)));
-  row("stored", fmt::format("{} new objects, {}", format_count(head.new_objects), format_bytes(head.new_bytes)));
+  row("holds", fmt::format("{} entries, {} files, {}", format_count(head.entries),
+                           format_count(head.files), format_bytes(head.bytes)));
+  row("stored", fmt::format("{} new objects, {}", format_count(head.new_objects),
+                            format_bytes(head.new_bytes)));
   if (head.previous) row("previous", *head.previous);
   for (const std::string& tag : head.tags) row("tag", printable(tag));
   row("made by", printable(head.tool));
   for (const NestedRepository& nested : head.repositories)
     row("repository", fmt::format("{} ({})", printable(nested.path), nested.id));
   for (const Problem& problem : head.problems)
-    row("problem", fmt::format("{}: {} ({})", printable(problem.path), printable(problem.error), printable(problem.stage)));
+    row("problem", fmt::format("{}: {} ({})", printable(problem.path), printable(problem.error),
+                               printable(problem.stage)));
   if (head.problem_count > head.problems.size())
-    row("problem", fmt::format("and {} more", format_count(head.problem_count - head.problems.size())));
+    row("problem",
+        fmt::format("and {} more", format_count(head.problem_count - head.problems.size())));
 }
 
 }  // namespace

@@ -13,18 +13,17 @@ ToolEntry entry_of(const ToolSpec& spec) {
 }
 
 ToolGroup make_front_door() {
-  ToolGroup group{
-      "reverse",
-      "Backs up trees, and gets them back.",
-      {"SOURCE... REPO", "WORD ..."},
-      {{"backup", backup_tool().summary, entry_of(backup_tool())},
-       {"restore", restore_tool().summary, entry_of(restore_tool())},
-       {"snapshot", snapshot_tools().summary,
-        [](auto args, ToolIo& io) { return group_main(snapshot_tools(), args, io); }},
-       {"verify", "checks a repository", nullptr},
-       {"gc", "lets old revisions go and frees space", nullptr},
-       {"sync", "copies revisions from one repository to another", nullptr}},
-      entry_of(backup_tool())};
+  ToolGroup group{"reverse",
+                  "Backs up trees, and gets them back.",
+                  {"SOURCE... REPO", "WORD ..."},
+                  {{"backup", backup_tool().summary, entry_of(backup_tool())},
+                   {"restore", restore_tool().summary, entry_of(restore_tool())},
+                   {"snapshot", snapshot_tools().summary,
+                    [](auto args, ToolIo& io) { return group_main(snapshot_tools(), args, io); }},
+                   {"verify", "checks a repository", nullptr},
+                   {"gc", "lets old revisions go and frees space", nullptr},
+                   {"sync", "copies revisions from one repository to another", nullptr}},
+                  entry_of(backup_tool())};
   for (const Verb& verb : snapshot_tools().verbs) group.verbs.push_back(verb);
   return group;
 }

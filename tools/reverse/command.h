@@ -4,7 +4,8 @@
 
 namespace reverse {
 
-/// reverse: every other tool as a word, and a backup where no word is given; manual.md beside this file.
+/// reverse: every other tool as a word, and a backup where no word is given; manual.md beside this
+/// file.
 const ToolGroup& front_door();
 
 }  // namespace reverse
