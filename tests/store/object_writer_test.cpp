@@ -10,6 +10,7 @@
 #include "libcore/base/pipeline.h"
 #include "tests/store/forwarding_backend.h"
 #include "tests/store/sample.h"
+#include "tests/support/fixtures.h"
 
 namespace reverse {
 namespace {
@@ -214,6 +215,21 @@ TEST_CASE("another content under the name of ours gets a name of its own", "[sto
   CHECK(read_file(path_of(sample, "stored") + "-" + ours.check->hex()) == "ours");
   CHECK(writing.committed() ==
         std::vector<std::string>{ours.digest.hex() + "-" + ours.check->hex()});
+}
+
+TEST_CASE("two real contents with one MD5 are both stored and read", "[store][objects]") {
+  std::string one = read_file(fixture("md5-collision/a.bin"));
+  std::string other = read_file(fixture("md5-collision/b.bin"));
+  REQUIRE(one != other);
+  SampleRepository sample;
+  sample.store({one, other});
+  sample.store({other});  // and again: nothing changes
+  for (const std::string& content : {one, other})
+    CHECK(sample.repository().read_object(hash_bytes(DigestKind::md5, content)) == content);
+  std::size_t objects = 0;
+  for (const auto& file : fs::recursive_directory_iterator(sample.path() + "/objects"))
+    objects += file.is_regular_file();
+  CHECK(objects == 2);
 }
 
 TEST_CASE("an error of the repository stops everybody", "[store][objects]") {

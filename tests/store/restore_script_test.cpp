@@ -133,7 +133,7 @@ std::vector<Entry> odd_tree(std::vector<std::string>& contents, DigestKind kind)
   entries.push_back(make_entry(FileType::repository, "nested"));
   entries.back().repository_id = kSecondId;
   entries.back().mtime = {};
-  for (int i = 0; i < 210; ++i) add_file(fmt::format("many {}", i), std::to_string(i % 150));
+  for (int i = 0; i < 60; ++i) add_file(fmt::format("many {}", i), std::to_string(i % 40));
   sort(entries);
   return entries;
 }
