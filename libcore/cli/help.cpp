@@ -100,21 +100,24 @@ std::string synopsis_text(const std::string& name, const std::vector<std::string
 }
 
 std::string short_help(const ToolSpec& spec, const std::vector<OptionDoc>& options) {
-  std::string text = synopsis_text(spec.name, spec.synopsis) + wrapped(spec.summary, 0) + "\n\n";
+  std::string text =
+      synopsis_text(spec.name, spec.synopsis) + "\n" + wrapped(spec.summary, 0) + "\n\n";
   for (const OptionDoc& doc : options)
     if (doc.name.shown == Shown::first) text += described(option_term(doc), doc.help);
   return text + examples_text(spec);
 }
 
 std::string full_help(const ToolSpec& spec, const std::vector<OptionDoc>& options) {
-  std::string text = synopsis_text(spec.name, spec.synopsis) + wrapped(spec.summary, 0) + "\n";
+  std::string text =
+      synopsis_text(spec.name, spec.synopsis) + "\n" + wrapped(spec.summary, 0) + "\n";
   text += all_options(options) + reserved_options(options);
   if (!spec.details.empty()) text += "\n" + spec.details + "\n";
   return text + examples_text(spec) + closing_tables();
 }
 
 std::string group_help(const ToolGroup& group) {
-  std::string text = synopsis_text(group.name, group.synopsis) + wrapped(group.summary, 0) + "\n\n";
+  std::string text =
+      synopsis_text(group.name, group.synopsis) + "\n" + wrapped(group.summary, 0) + "\n\n";
   for (const Verb& verb : group.verbs)
     if (verb.run) text += described(verb.name, verb.summary);
   std::string later;

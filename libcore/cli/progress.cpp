@@ -55,6 +55,15 @@ std::optional<std::chrono::duration<double>> time_left(const ProgressSnapshot& n
   return std::chrono::duration<double>(double(now.total_bytes - now.bytes_done) / *rate);
 }
 
+/// Coarse on purpose: "10 s", "32 min", "2 h 05 min".
+std::string left_text(std::chrono::duration<double> left) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(left);
+  if (seconds < 1min) return fmt::format("{} s", seconds.count());
+  const auto minutes = std::chrono::ceil<std::chrono::minutes>(left);
+  if (minutes < 1h) return fmt::format("{} min", minutes.count());
+  return format_duration(minutes);
+}
+
 std::string clock_time() {
   return to_display_local(now()).substr(11, 5);
 }
@@ -98,8 +107,7 @@ std::string progress_text(const ProgressSnapshot& now, std::optional<double> byt
   if (bytes_per_second)
     text += fmt::format(", {}/s", format_bytes(std::uint64_t(*bytes_per_second)));
   if (const auto left = time_left(now, bytes_per_second))
-    text +=
-        fmt::format(", {} left", format_duration(std::chrono::ceil<std::chrono::seconds>(*left)));
+    text += fmt::format(", {} left", left_text(*left));
   text += "; " + format_count(now.files_done);
   if (now.total_files > 0) text += " of " + format_count(now.total_files);
   return text + fmt::format(" files; {} errors", format_count(now.errors));
