@@ -313,7 +313,9 @@ void SourceScan::entry(SourceEntry source, const std::optional<std::string>& lis
   } else {
     if (type == FileType::directory) decide_directory(item, row);
     if (type == FileType::repository) item.entry.repository_id = repositories_.back().id;
-    read_item_xattrs(item);
+    bool is_linked = type != FileType::directory && type != FileType::repository && item.source.status.links > 1;
+    if (!is_linked || !join_hard_links(item)) read_item_xattrs(item);
+    if (is_linked && !item.entry.hardlink) open_hard_links(item);
   }
   if (list_error) {
     item.entry.error = *list_error;

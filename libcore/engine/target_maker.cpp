@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstdio>
+#include <utility>
 
 #include "libcore/base/random.h"
 #include "libcore/base/stop.h"
@@ -86,9 +87,17 @@ std::string read_link(int directory, const std::string& name) {
 // --- hard links
 
 LinkGroup::LinkGroup(std::shared_ptr<TargetDirectory> in, std::string as, const Entry& entry)
-    : directory(std::move(in)), name(std::move(as)), sums_(sums_of(entry)) {}
+    : directory(std::move(in)),
+      name(std::move(as)),
+      type_(entry.type),
+      sums_(sums_of(entry)),
+      target_(entry.target),
+      device_(entry.device_major, entry.device_minor) {}
 
-bool LinkGroup::fits(const Entry& entry) const { return entry.digest && sums_of(entry) == sums_; }
+bool LinkGroup::fits(const Entry& entry) const {
+  return entry.type == type_ && sums_of(entry) == sums_ && entry.target == target_ &&
+         std::pair(entry.device_major, entry.device_minor) == device_;
+}
 
 void LinkGroup::settle(bool made) {
   std::lock_guard lock(mutex_);
@@ -159,10 +168,11 @@ TargetMaker::Verdict TargetMaker::judge(int directory, const std::string& name,
 
 MadeResult TargetMaker::make_here(int directory, Job& job, bool replace,
                                   const std::stop_token& stop) {
-  if (job.entry.type != FileType::file) return make_special(directory, job, replace);
-  if (!job.entry.digest) return {Made::damaged, "was unreadable when it was backed up: " + job.entry.error};
+  bool is_file = job.entry.type == FileType::file;
+  if (is_file && !job.entry.digest)
+    return {Made::damaged, "was unreadable when it was backed up: " + job.entry.error};
   if (job.group && !job.first_of_group && link(directory, job, replace, stop)) return {};
-  return make_file(directory, job, replace);
+  return is_file ? make_file(directory, job, replace) : make_special(directory, job, replace);
 }
 
 /// False where the name must be made from its content after all.

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <stop_token>
 #include <string>
+#include <utility>
 
 #include "libcore/engine/restore.h"
 #include "libcore/engine/target_tree.h"
@@ -27,7 +28,10 @@ class LinkGroup {
   const std::string name;
 
  private:
-  Sums sums_;
+  const FileType type_;
+  const Sums sums_;
+  const std::string target_;
+  const std::pair<std::uint32_t, std::uint32_t> device_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
   bool settled_ = false, made_ = false;
