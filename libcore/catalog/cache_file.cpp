@@ -14,6 +14,8 @@
 namespace reverse {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 /// Files up to this size are checked whole when they are opened; in larger ones damage shows in
 /// use.
 constexpr off_t kCheckedBytes = 1 << 20;
@@ -81,36 +83,39 @@ std::shared_ptr<CacheFile> CacheFile::open(const std::string& path, const CacheK
   std::shared_ptr<CacheFile> file(new CacheFile(path, kind));
   return with_context(kind.title, [&] {
     make_private_directory(path.substr(0, path.rfind('/')));
-    file->open_lock();
-    file->lock(LOCK_SH);
-    if (!file->connect(prepare)) return file;
-    // Alone with the file: look again, since another process may have put it right meanwhile.
-    file->lock(LOCK_EX);
-    if (auto defect = file->connect(prepare)) {
-      file->replace(*defect, warn);
-      if ((defect = file->connect(prepare)))
-        fail(ErrorKind::internal, "'{}' was just created and yet {}", path, *defect);
+    file->lock_ = open_private(path + ".lock", 0);
+    const auto deadline = Clock::now() + std::chrono::milliseconds(sql::kBusyTimeout);
+    // Each turn asks for both locks, since whoever holds one may be making the file anew, or using
+    // what he made.
+    while (!file->try_lock(LOCK_SH) || file->connect(prepare)) {
+      if (file->try_lock(LOCK_EX)) {
+        file->mend(warn, prepare);
+      } else if (Clock::now() > deadline) {
+        fail(ErrorKind::busy, "'{}' must be made anew, and another process is using it", path);
+      } else {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      }
     }
-    file->lock(LOCK_SH);
     return file;
   });
 }
 
-void CacheFile::open_lock() {
-  lock_ = open_private(path_ + ".lock", 0);
+/// Takes the lock in place of the one held. If it is not to be had, none is held afterwards.
+bool CacheFile::try_lock(int operation) {
+  if (::flock(lock_.get(), operation | LOCK_NB) == 0) return true;
+  if (errno != EWOULDBLOCK && errno != EINTR)
+    throw_errno(errno, fmt::format("lock '{}.lock'", path_));
+  ::flock(lock_.get(), LOCK_UN);
+  return false;
 }
 
-/// `flock` with the time-out that SQLite's own locks have.
-void CacheFile::lock(int operation) {
-  const auto deadline =
-      std::chrono::steady_clock::now() + std::chrono::milliseconds(sql::kBusyTimeout);
-  while (::flock(lock_.get(), operation | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR)
-      throw_errno(errno, fmt::format("lock '{}.lock'", path_));
-    if (std::chrono::steady_clock::now() > deadline)
-      fail(ErrorKind::busy, "'{}' must be made anew, and another process is using it", path_);
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+/// With the lock held exclusively: sees to it that the file is fit for use.
+void CacheFile::mend(const Warn& warn, const Prepare& prepare) {
+  std::optional<std::string> defect = connect(prepare);
+  if (!defect) return;  // another process was faster
+  replace(*defect, warn);
+  if ((defect = connect(prepare)))
+    fail(ErrorKind::internal, "'{}' was just created and yet {}", path_, *defect);
 }
 
 /// Opens the file and prepares the statements. Returns why the file is not fit for use, if so.
@@ -147,7 +152,7 @@ std::optional<std::string> CacheFile::defect_of(sqlite3* db) const {
   return std::nullopt;
 }
 
-/// With the lock held exclusively: moves what is there aside, and makes a fresh file.
+/// Moves what is there aside, and makes a fresh file.
 void CacheFile::replace(const std::string& defect, const Warn& warn) {
   if (exists(path_)) {
     const std::string aside = name_aside(path_);

@@ -61,8 +61,8 @@ class CacheFile {
  private:
   CacheFile(std::string path, const CacheKind& kind) : path_(std::move(path)), kind_(kind) {}
 
-  void open_lock();
-  void lock(int operation);
+  bool try_lock(int operation);
+  void mend(const Warn& warn, const Prepare& prepare);
   std::optional<std::string> connect(const Prepare& prepare);
   std::optional<std::string> defect_of(sqlite3* db) const;
   void replace(const std::string& defect, const Warn& warn);

@@ -62,7 +62,10 @@ class SqlitePresentSet : public PresentSet {
   }
 
   std::optional<Basis> basis() override {
-    return use([&] { return read_basis(); });
+    return use([&] {
+      view_.reset();  // it may be older than what others wrote
+      return read_basis();
+    });
   }
 
   void begin(const std::string& token, bool trust) override {

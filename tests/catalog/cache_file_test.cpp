@@ -202,6 +202,25 @@ TEST_CASE("a catalog in use is waited for, never set aside", "[catalog]") {
   }
 }
 
+TEST_CASE("processes that start together with no catalog yet come to share one", "[catalog]") {
+  auto warn = [](const std::string& text) { fail(ErrorKind::internal, "warned: {}", text); };
+  for (int round = 0; round < 20; ++round) {
+    TempDir home;
+    Signal go, opened[3];
+    auto run = [&](int number) {
+      go.await();
+      auto catalog = Catalog::open(home.path(), warn);
+      catalog->put_files(sample_rows(std::to_string(number), 1));
+      opened[number].give();
+      ::pause();  // as a run that lasts
+    };
+    Child one([&] { run(0); }), two([&] { run(1); }), three([&] { run(2); });
+    for (int i = 0; i < 3; ++i) go.give();
+    for (Signal& signal : opened) signal.await();
+    CHECK(rows_below(*Catalog::open(home.path(), warn), "/").size() == 3);
+  }
+}
+
 TEST_CASE("caches are for their owner alone, whatever the umask", "[catalog]") {
   const mode_t umask = GENERATE(0000, 0077, 0777);
   TempDir home;

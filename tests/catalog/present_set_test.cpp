@@ -112,7 +112,8 @@ TEST_CASE("what a killed run had saved is a hint to the next one, and stays one"
   CHECK(set->find("killed")->check == check_of("x"));  // still what is known of it
 }
 
-TEST_CASE("another token, or a revision that is missing, makes hints of all that was known", "[present]") {
+TEST_CASE("another token, or a revision that is missing, makes hints of all that was known",
+          "[present]") {
   Fixture f;
   f.run("t1", "a");
   SECTION("another token, though it was to be kept") {
@@ -158,7 +159,9 @@ TEST_CASE("a run under a token that was replaced meanwhile publishes nothing", "
   auto old = f.begin("t1", true);
   old->add("a", 1, std::nullopt);
   old->save();
+  CHECK(known(*old, "a") == Known::trusted);
   auto fresh = f.begin("t2", false);
+  CHECK(old->basis()->token == "t2");
   fresh->add("c", 3, std::nullopt);
   fresh->save();
   old->add("b", 2, std::nullopt);

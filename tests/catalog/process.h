@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,7 +55,7 @@ class Child {
   pid_t pid_;
 };
 
-/// Something that one process does and another waits for, once. Made before the fork.
+/// Something that one process does and another waits for, at most 30 s. Made before the fork.
 class Signal {
  public:
   Signal() {
@@ -65,10 +66,10 @@ class Signal {
   }
   void give() { write_full(giver_.get(), "!", "signal"); }
   void await() {
-    giver_.reset();  // so that the end of the giving process is noticed
+    pollfd ready{receiver_.get(), POLLIN, 0};
     char byte;
-    if (read_full(receiver_.get(), &byte, 1, "signal") != 1)
-      fail(ErrorKind::internal, "the other process ended without a signal");
+    if (::poll(&ready, 1, 30'000) != 1 || read_full(receiver_.get(), &byte, 1, "signal") != 1)
+      fail(ErrorKind::internal, "no signal came");
   }
 
  private:
