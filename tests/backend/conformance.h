@@ -1,9 +1,10 @@
 #pragma once
 
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <memory>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "libcore/backend/backend.h"
@@ -13,26 +14,43 @@
 
 namespace reverse {
 
-/// What conformance_test.cpp holds to the promises of `Backend`. Each subject owns a backend with
-/// an empty root, in `backend`. To add a backend: a struct, and its name in `Subjects`.
-struct MemorySubject {
-  std::unique_ptr<Backend> backend = std::make_unique<MemoryBackend>();
-  MemorySubject() { backend->make_directory(""); }
+/// A backend with an empty root, for one test.
+struct Subject {
+  std::unique_ptr<TempDir> root;  ///< null where it is not local
+  std::unique_ptr<Backend> backend;
 };
 
-struct LocalSubject {
-  TempDir root;
-  std::unique_ptr<Backend> backend = open_local_backend(root.path());
-};
+inline Subject memory_subject() {
+  Subject subject{nullptr, std::make_unique<MemoryBackend>()};
+  subject.backend->make_directory("");
+  return subject;
+}
+
+inline Subject local_subject(Durability durability = Durability::barrier) {
+  auto root = std::make_unique<TempDir>();
+  auto backend = open_local_backend(root->path(), durability);
+  return {std::move(root), std::move(backend)};
+}
 
 /// Decorators keep the promises of what they wrap. Not durable, as it syncs file by file.
-struct FaultSubject {
-  TempDir root;
-  std::unique_ptr<Backend> backend =
-      std::make_unique<FaultBackend>(open_local_backend(root.path(), Durability::none));
-};
+inline Subject fault_subject() {
+  Subject subject = local_subject(Durability::none);
+  subject.backend = std::make_unique<FaultBackend>(std::move(subject.backend));
+  return subject;
+}
 
-using Subjects = std::tuple<MemorySubject, LocalSubject, FaultSubject>;
+/// Whose promises conformance_test.cpp checks: the test runs once for each. To add a backend: a
+/// function as above, and a row here.
+inline Subject any_subject() {
+  struct Row {
+    const char* name;
+    Subject (*make)();
+  };
+  Row row = GENERATE(Row{"memory", memory_subject}, Row{"local", [] { return local_subject(); }},
+                     Row{"faults", fault_subject});
+  UNSCOPED_INFO("backend: " << row.name);
+  return row.make();
+}
 
 /// Keeps what it is given.
 struct StringSink final : ByteSink {

@@ -9,32 +9,32 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-TEMPLATE_LIST_TEST_CASE("a name can be created once", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("a name can be created once", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   auto first = upload(backend, "a", "first");
   CHECK(error_kind([&] { backend.create("a", 0444); }) == ErrorKind::exists);
   CHECK(content(backend, "a") == "first");
 }
 
-TEMPLATE_LIST_TEST_CASE("creating below what is no directory is not_found", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("creating below what is no directory is not_found", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   put(backend, "file", "x");
   CHECK(error_kind([&] { backend.create("missing/a", 0444); }) == ErrorKind::not_found);
   CHECK(error_kind([&] { backend.create("file/a", 0444); }) == ErrorKind::not_found);
 }
 
-TEMPLATE_LIST_TEST_CASE("an upload that is given up leaves no name", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("an upload that is given up leaves no name", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   { auto given_up = upload(backend, "closed", "bytes"); }
   { auto given_up = backend.create("open", 0444); }
   CHECK(names(backend, "").empty());
 }
 
-TEMPLATE_LIST_TEST_CASE("what is published is read back", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("what is published is read back", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   auto size = GENERATE(std::size_t{0}, std::size_t{1}, std::size_t{131072}, std::size_t{3145729});
   std::string bytes;
@@ -53,8 +53,8 @@ TEMPLATE_LIST_TEST_CASE("what is published is read back", "[backend]", Subjects)
   CHECK(names(backend, "") == Names{"whole"});
 }
 
-TEMPLATE_LIST_TEST_CASE("publishing never replaces a file", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("publishing never replaces a file", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   put(backend, "name", "first");
   auto second = upload(backend, "part", "second");
@@ -65,9 +65,8 @@ TEMPLATE_LIST_TEST_CASE("publishing never replaces a file", "[backend]", Subject
   CHECK(names(backend, "") == Names{"name"});
 }
 
-TEMPLATE_LIST_TEST_CASE("publishing into a missing directory loses nothing", "[backend]",
-                        Subjects) {
-  TestType subject;
+TEST_CASE("publishing into a missing directory loses nothing", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   auto temporary = upload(backend, "part", "bytes");
   CHECK(publish(backend, *temporary, "missing/name") == MoveResult::gone);
@@ -76,8 +75,8 @@ TEMPLATE_LIST_TEST_CASE("publishing into a missing directory loses nothing", "[b
   CHECK(content(backend, "name") == "bytes");
 }
 
-TEMPLATE_LIST_TEST_CASE("a batch says for each file what became of it", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("a batch says for each file what became of it", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   put(backend, "taken", "old");
   auto one = upload(backend, "1", "one");
@@ -90,8 +89,8 @@ TEMPLATE_LIST_TEST_CASE("a batch says for each file what became of it", "[backen
   CHECK(content(backend, "free") == "three");
 }
 
-TEMPLATE_LIST_TEST_CASE("a head whose gate was closed is not published", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("a head whose gate was closed is not published", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   for (const char* name : {"manifests", "writing", "writing/T"}) backend.make_directory(name);
   auto head = upload(backend, "writing/T/u.yaml", "head");
@@ -111,9 +110,8 @@ TEMPLATE_LIST_TEST_CASE("a head whose gate was closed is not published", "[backe
   CHECK(names(backend, "manifests").empty());
 }
 
-TEMPLATE_LIST_TEST_CASE("replace takes the place of a file, or a free name", "[backend]",
-                        Subjects) {
-  TestType subject;
+TEST_CASE("replace takes the place of a file, or a free name", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   for (const char* bytes : {"old", "new"}) {
     auto temporary = upload(backend, "part", bytes);
@@ -123,9 +121,8 @@ TEMPLATE_LIST_TEST_CASE("replace takes the place of a file, or a free name", "[b
   CHECK(names(backend, "") == Names{"name"});
 }
 
-TEMPLATE_LIST_TEST_CASE("move renames files and directories without replacing", "[backend]",
-                        Subjects) {
-  TestType subject;
+TEST_CASE("move renames files and directories without replacing", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   backend.make_directory("from");
   backend.make_directory("to");
@@ -142,8 +139,8 @@ TEMPLATE_LIST_TEST_CASE("move renames files and directories without replacing", 
   CHECK(names(backend, "") == Names{"name", "other", "to"});
 }
 
-TEMPLATE_LIST_TEST_CASE("removing tells whether there was something", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("removing tells whether there was something", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   backend.make_directory("d");
   put(backend, "d/file", "x");
@@ -158,8 +155,8 @@ TEMPLATE_LIST_TEST_CASE("removing tells whether there was something", "[backend]
   CHECK(names(backend, "").empty());
 }
 
-TEMPLATE_LIST_TEST_CASE("make_directory tells whether the name was free", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("make_directory tells whether the name was free", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   put(backend, "file", "x");
   CHECK_FALSE(backend.make_directory(""));
@@ -170,8 +167,8 @@ TEMPLATE_LIST_TEST_CASE("make_directory tells whether the name was free", "[back
   CHECK(backend.stat("d")->type == FileType::directory);
 }
 
-TEMPLATE_LIST_TEST_CASE("a listing is complete", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("a listing is complete", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   backend.make_directory("d");
   std::set<std::string> expected;
@@ -186,8 +183,8 @@ TEMPLATE_LIST_TEST_CASE("a listing is complete", "[backend]", Subjects) {
   CHECK(std::set(found.begin(), found.end()) == expected);
 }
 
-TEMPLATE_LIST_TEST_CASE("names are any bytes", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("names are any bytes", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   Names odd{"\x01",        " ",   "-rf", "...", "a\nb", "name \xff\xfe", std::string(255, 'n'),
             "\x1b[31mred", "%41", "~",   "'",   "\""};
@@ -198,8 +195,8 @@ TEMPLATE_LIST_TEST_CASE("names are any bytes", "[backend]", Subjects) {
   CHECK(content(backend, "a\nb") == "a\nb");
 }
 
-TEMPLATE_LIST_TEST_CASE("a listing describes what it names", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("a listing describes what it names", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   backend.make_directory("directory");
   put(backend, "file", "12345");
@@ -216,8 +213,8 @@ TEMPLATE_LIST_TEST_CASE("a listing describes what it names", "[backend]", Subjec
   });
 }
 
-TEMPLATE_LIST_TEST_CASE("absent is told from not readable that way", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("absent is told from not readable that way", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   put(backend, "file", "x");
   backend.make_directory("d");
@@ -234,8 +231,8 @@ TEMPLATE_LIST_TEST_CASE("absent is told from not readable that way", "[backend]"
   CHECK(sink.bytes.empty());
 }
 
-TEMPLATE_LIST_TEST_CASE("holes are read back as zeros", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("holes are read back as zeros", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   ByteView hole = zero_block();
   auto temporary = backend.create("part", 0444);
@@ -249,8 +246,8 @@ TEMPLATE_LIST_TEST_CASE("holes are read back as zeros", "[backend]", Subjects) {
   CHECK(content(backend, "sparse") == expected);
 }
 
-TEMPLATE_LIST_TEST_CASE("several threads publish batches of small files", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("several threads publish batches of small files", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   constexpr int kThreads = 4;
   constexpr int kBatches = 5;
@@ -282,8 +279,8 @@ TEMPLATE_LIST_TEST_CASE("several threads publish batches of small files", "[back
     CHECK(content(backend, "objects/" + found[i]) == found[i]);
 }
 
-TEMPLATE_LIST_TEST_CASE("one of two threads gets the name", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("one of two threads gets the name", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   for (int round = 0; round < 100; ++round) {
     std::string name = fmt::format("name{}", round);
@@ -300,8 +297,8 @@ TEMPLATE_LIST_TEST_CASE("one of two threads gets the name", "[backend]", Subject
   CHECK(names(backend, "").size() == 100);
 }
 
-TEMPLATE_LIST_TEST_CASE("a barrier passes over directories that are gone", "[backend]", Subjects) {
-  TestType subject;
+TEST_CASE("a barrier passes over directories that are gone", "[backend]") {
+  Subject subject = any_subject();
   Backend& backend = *subject.backend;
   backend.barrier({});
   backend.make_directory("d");

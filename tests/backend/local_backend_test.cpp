@@ -98,24 +98,24 @@ TEST_CASE("what a shared root holds belongs to its group", "[backend][root]") {
 }
 
 TEST_CASE("holes take no space", "[backend]") {
-  LocalSubject subject;
+  Subject subject = local_subject();
   auto temporary = subject.backend->create("sparse", 0444);
   for (int i = 0; i < 64; ++i) temporary->write(zero_block());
   temporary->write("data");
   temporary->close();
-  struct stat info = stat_of(subject.root / "sparse");
+  struct stat info = stat_of(*subject.root / "sparse");
   CHECK(info.st_size == (64 << 20) + 4);
   CHECK(info.st_blocks * 512 < 1 << 20);
 }
 
 TEST_CASE("what may not be looked at is never absent", "[backend]") {
-  LocalSubject subject;
+  Subject subject = local_subject();
   Backend& backend = *subject.backend;
   backend.make_directory("closed");
   put(backend, "closed/object", "x");
   put(backend, "unreadable", "x");
-  REQUIRE(::chmod((subject.root / "closed").c_str(), 0) == 0);
-  REQUIRE(::chmod((subject.root / "unreadable").c_str(), 0) == 0);
+  REQUIRE(::chmod((*subject.root / "closed").c_str(), 0) == 0);
+  REQUIRE(::chmod((*subject.root / "unreadable").c_str(), 0) == 0);
   auto refused = [](auto body) { CHECK(error_kind(body) == ErrorKind::permission); };
   refused([&] { backend.stat("closed/object"); });
   refused([&] { names(backend, "closed"); });
@@ -127,28 +127,29 @@ TEST_CASE("what may not be looked at is never absent", "[backend]") {
   refused([&] { backend.move("closed/object", "new"); });
   auto temporary = upload(backend, "part", "x");
   refused([&] { publish(backend, *temporary, "closed/object"); });
-  REQUIRE(::chmod((subject.root / "closed").c_str(), 0400) == 0);  // names, but nothing behind them
+  REQUIRE(::chmod((*subject.root / "closed").c_str(), 0400) ==
+          0);  // names, but nothing behind them
   refused([&] { names(backend, "closed"); });
-  REQUIRE(::chmod((subject.root / "closed").c_str(), 0700) == 0);
+  REQUIRE(::chmod((*subject.root / "closed").c_str(), 0700) == 0);
 }
 
 TEST_CASE("a listing that breaks off is an error", "[backend]") {
-  LocalSubject subject;
+  Subject subject = local_subject();
   put(*subject.backend, "file", "x");
   int code = GENERATE(EIO, ESTALE);
   auto list = [&] { names(*subject.backend, ""); };
   bool ran = true;
   std::string message = message_of([&] { ran = with_failing_syscall(SYS_getdents64, code, list); });
   if (!ran) SKIP_LOUDLY("no seccomp filters");
-  CHECK_THAT(message, Contains("list '" + subject.root.path() + "'"));
+  CHECK_THAT(message, Contains("list '" + subject.root->path() + "'"));
 }
 
 TEST_CASE("no symlink below the root is followed", "[backend]") {
   TempDir outside;
   write_file(outside / "secret", "x");
-  LocalSubject subject;
-  REQUIRE(::symlink((outside / "secret").c_str(), (subject.root / "file").c_str()) == 0);
-  REQUIRE(::symlink(outside.path().c_str(), (subject.root / "directory").c_str()) == 0);
+  Subject subject = local_subject();
+  REQUIRE(::symlink((outside / "secret").c_str(), (*subject.root / "file").c_str()) == 0);
+  REQUIRE(::symlink(outside.path().c_str(), (*subject.root / "directory").c_str()) == 0);
   Backend& backend = *subject.backend;
   CHECK(backend.stat("file")->type == FileType::symlink);
   CHECK(error_kind([&] { content(backend, "file"); }) == ErrorKind::io);
@@ -182,19 +183,19 @@ TEST_CASE("an absent root is told from an empty one", "[backend]") {
 }
 
 TEST_CASE("a fifo or a directory under an object's name is not read", "[backend]") {
-  LocalSubject subject;
-  REQUIRE(::mkfifo((subject.root / "fifo").c_str(), 0600) == 0);
+  Subject subject = local_subject();
+  REQUIRE(::mkfifo((*subject.root / "fifo").c_str(), 0600) == 0);
   CHECK(error_kind([&] { content(*subject.backend, "fifo"); }) == ErrorKind::io);
 }
 
 TEST_CASE("errors name the file and the operation", "[backend]") {
-  LocalSubject subject;
+  Subject subject = local_subject();
   std::string message = message_of([&] { content(*subject.backend, "objects/ab\n"); });
-  CHECK(message == "open '" + subject.root / "objects/ab\\x0a" + "': No such file or directory");
+  CHECK(message == "open '" + *subject.root / "objects/ab\\x0a" + "': No such file or directory");
 }
 
 TEST_CASE("what could not be made durable is not published, now or later", "[backend]") {
-  LocalSubject subject;
+  Subject subject = local_subject();
   Backend& backend = *subject.backend;
   int files = GENERATE(1, 200);
   std::vector<std::unique_ptr<Upload>> uploads;
@@ -219,7 +220,7 @@ TEST_CASE("what could not be made durable is not published, now or later", "[bac
 }
 
 TEST_CASE("a barrier that failed is not forgotten by the next", "[backend]") {
-  LocalSubject subject;
+  Subject subject = local_subject();
   put(*subject.backend, "file", "x");
   bool ran = true;
   CHECK(error_kind([&] {
