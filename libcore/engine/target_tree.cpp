@@ -231,7 +231,7 @@ void FileSink::write(ByteView bytes) {
   // Units are aligned in the file, so that a hole really frees blocks.
   while (!bytes.empty()) {
     std::size_t unit = std::min(bytes.size(), kHoleUnit - size_ % kHoleUnit);
-    bool zeros = unit == kHoleUnit && std::memcmp(bytes.data(), zero_block().data(), unit) == 0;
+    bool zeros = std::memcmp(bytes.data(), zero_block().data(), unit) == 0;
     std::size_t run = unit;
     while (run + kHoleUnit <= bytes.size() &&
            (std::memcmp(bytes.data() + run, zero_block().data(), kHoleUnit) == 0) == zeros)
