@@ -84,6 +84,9 @@ std::optional<BackupReport> Attempt::run() {
   pipeline.run_here([&] { assemble(stop); });
   try {
     pipeline.wait();
+  } catch (const Cancelled&) {
+    learning_.drain();
+    if (!report_.published) throw;  // else the stop came too late: there is a revision to tell of
   } catch (...) {
     learning_.drain();
     throw;
