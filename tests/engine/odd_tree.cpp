@@ -59,6 +59,9 @@ void make_sparse(TempTree& tree) {
   tree.make_sparse("sparse/small", 100'000);
   const UniqueFd small = open_file(tree / "sparse/small", O_WRONLY);
   if (::pwrite(small.get(), "end", 3, 99'997) != 3) throw_errno(errno, "pwrite");
+  tree.make_sparse("sparse/hole-at-the-end", 2'000'003);
+  const UniqueFd begun = open_file(tree / "sparse/hole-at-the-end", O_WRONLY);
+  if (::pwrite(begun.get(), "begin", 5, 0) != 5) throw_errno(errno, "pwrite");
 }
 
 void make_special(TempTree& tree) {
