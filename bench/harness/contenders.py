@@ -63,7 +63,8 @@ class Reverse(Contender):
 
     def flat_manifest(self, state):
         """Prints the newest revision as one document."""
-        return Command([*self.tool("reverse-snapshot", state), "show", "--yaml", self.repository(state), "latest"])
+        return Command([self.binaries / "reverse-snapshot", "show", "-q", "--cache-dir", state / "cache", "--yaml",
+                        self.repository(state), "latest"])
 
 
 class Cp(Contender):
