@@ -47,7 +47,7 @@ RepoPath unpublished_head(std::string_view token, std::string_view id) {
 bool is_set_component(std::string_view name) {
   constexpr std::string_view kAllowed =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-";
-  return !name.empty() && name.size() <= 100 && name != "." && name != ".." &&
+  return !name.empty() && name.size() <= 100 && name.front() != '.' &&
          name.find_first_not_of(kAllowed) == std::string_view::npos;
 }
 

@@ -40,7 +40,8 @@ RepoPath gate(std::string_view token);
 /// "writing/TOKEN/ID.yaml": a head before it is published.
 RepoPath unpublished_head(std::string_view token, std::string_view id);
 
-/// True for what HOST and LABEL may be: 1 to 100 of `A-Za-z0-9._+-`, but not "." or "..".
+/// True for what HOST and LABEL may be: 1 to 100 of `A-Za-z0-9._+-`, the first not a dot
+/// (schema/FORMAT.md, "Sets").
 bool is_set_component(std::string_view name);
 /// True for a revision's last part, "20140125T100000Z-6f0c2a7e".
 bool is_revision_name(std::string_view name);

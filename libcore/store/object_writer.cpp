@@ -133,6 +133,7 @@ void ObjectWriter::commit(Group& group) {
     publications.push_back({pending.upload.get(), object_path(pending.name)});
   std::vector<MoveResult> results = backend_.publish(publications);
   std::vector<ObjectName> claimed;  // names may change below
+  std::vector<RepoPath> others;     // directories with names that somebody else gave
   claimed.reserve(group.size());
   for (std::size_t i = 0; i < group.size(); ++i) {
     Pending& pending = group[i];
@@ -144,9 +145,10 @@ void ObjectWriter::commit(Group& group) {
     if (results[i] == MoveResult::done)
       count(pending);
     else
-      settle_taken_name(pending);
+      settle_taken_name(pending, others);
     committed_(pending.name, pending.sums);
   }
+  if (!others.empty()) backend_.barrier(others);
   std::uint64_t size = group.size();
   group.clear();  // removes the temporaries that were not needed
   std::lock_guard lock(mutex_);
@@ -157,10 +159,14 @@ void ObjectWriter::commit(Group& group) {
 
 /// The name is taken, so somebody has uploaded something there since it was looked for. What it is
 /// decides: ours already, damaged, or another content with the same digest.
-void ObjectWriter::settle_taken_name(Pending& pending) {
+void ObjectWriter::settle_taken_name(Pending& pending, std::vector<RepoPath>& others) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     std::optional<Sums> stored = sums_of_stored(pending.name);
-    if (stored == pending.sums) return;
+    if (stored == pending.sums) {
+      RepoPath path = object_path(pending.name);
+      others.push_back(path.substr(0, path.rfind('/')));
+      return;
+    }
     bool is_damaged = stored && stored->digest != pending.name.digest;
     bool is_variant = pending.name.variant.has_value();
     if (is_damaged || (stored && is_variant)) {

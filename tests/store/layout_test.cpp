@@ -35,9 +35,9 @@ TEST_CASE("names of objects are read back, and no others", "[store][layout]") {
 }
 
 TEST_CASE("only names that are safe everywhere can be part of a set", "[store][layout]") {
-  for (const char* name : {"desk", "srv-video", "a.b_c+d", ".hidden", "-x"})
+  for (const char* name : {"desk", "srv-video", "a.b_c+d", "-x"})
     CHECK(layout::is_set_component(name));
-  for (const char* name : {"", ".", "..", "a/b", "a b", "\xc3\xa4", "a\n"})
+  for (const char* name : {"", ".", "..", ".hidden", "a/b", "a b", "\xc3\xa4", "a\n"})
     CHECK_FALSE(layout::is_set_component(name));
   CHECK(layout::is_set_component(std::string(100, 'a')));
   CHECK_FALSE(layout::is_set_component(std::string(101, 'a')));

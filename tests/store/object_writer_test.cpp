@@ -83,7 +83,12 @@ class WatchedBackend : public ForwardingBackend {
     if (fails) fail(ErrorKind::no_space, "disk full");
     return ForwardingBackend::publish(publications);
   }
+  void barrier(std::span<const RepoPath> directories) override {
+    made_durable.insert(made_durable.end(), directories.begin(), directories.end());
+    ForwardingBackend::barrier(directories);
+  }
   std::vector<std::size_t> sizes;
+  std::vector<RepoPath> made_durable;
   std::atomic<bool> fails = false;
 };
 
@@ -170,18 +175,22 @@ TEST_CASE("two contents with one digest in flight get two names", "[store][objec
   CHECK(read_file(path_of(sample, "one") + "-" + other.check->hex()) == "two");
 }
 
-TEST_CASE("an object that somebody else has stored meanwhile is kept", "[store][objects]") {
+TEST_CASE("an object that somebody else has stored meanwhile is kept and made durable",
+          "[store][objects]") {
   SampleRepository sample;
   write_file(path_of(sample, "content"), "content", 0444);
-  auto inode = [&] { return fs::last_write_time(path_of(sample, "content")); };
-  auto before = inode();
-  Writing writing(sample.backend());
+  auto before = fs::last_write_time(path_of(sample, "content"));
+  WatchedBackend backend(sample.backend());
+  Writing writing(backend);
   writing.put("content");
+  writing.put("ours");
   writing.finish();
-  CHECK(inode() == before);
-  CHECK(writing.writer.new_objects() == 0);
-  CHECK(writing.committed().size() == 1);
+  CHECK(fs::last_write_time(path_of(sample, "content")) == before);
+  CHECK(writing.writer.new_objects() == 1);
+  CHECK(writing.committed().size() == 2);
   CHECK(temporaries(sample) == 0);
+  std::string digest = hash_bytes(DigestKind::md5, "content").digest.hex();
+  CHECK(backend.made_durable == std::vector<RepoPath>{"objects/" + digest.substr(0, 2)});
 }
 
 TEST_CASE("a damaged object is replaced", "[store][objects]") {
