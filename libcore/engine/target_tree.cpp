@@ -61,6 +61,13 @@ std::uint32_t cached_id(std::unordered_map<std::string, std::int64_t>& cache, co
   return at->second < 0 ? number : static_cast<std::uint32_t>(at->second);
 }
 
+/// Lets its owner work in a directory whose mode forbids that; in the end it gets the revision's mode.
+void open_to_owner(int above, const std::string& name, mode_t mode) {
+  // Modes are changed by names, and a name may have become a symlink; this descriptor's own name has not.
+  UniqueFd fd(::openat(above, name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd) ::chmod(fmt::format("/proc/self/fd/{}", fd.get()).c_str(), (mode & 07777) | S_IRWXU);
+}
+
 }  // namespace
 
 // --- metadata
@@ -177,6 +184,8 @@ void TargetDirectory::make() {
       if (::unlinkat(above.fd, name_.c_str(), 0) != 0 ||
           ::mkdirat(above.fd, name_.c_str(), 0700) != 0)
         throw_errno(errno, fmt::format("replace '{}' by a directory", printable(display_)));
+    } else if ((there.st_mode & S_IRWXU) != S_IRWXU && there.st_uid == ::geteuid()) {
+      open_to_owner(above.fd, name_, there.st_mode);
     }
   }
   made_ = true;
