@@ -7,7 +7,7 @@
 
 namespace reverse {
 
-/// Refuses what the YAML parser must not see (schema/FORMAT.md, "Reading untrusted repositories"):
+/// Refuses what the YAML parser must not see (schema/FORMAT.md, "Reading"):
 /// lines that are not clean, longer than 1 MiB, not `key: value` or `- {…}` with a JSON value, or
 /// nested. Throws `corrupt`: line and reason.
 void expect_plain_yaml(std::string_view text);
