@@ -1,8 +1,8 @@
 #include "libcore/engine/revisions.h"
 
 #include <algorithm>
-#include <ctime>
 
+#include "libcore/base/calendar.h"
 #include "libcore/base/text.h"
 
 namespace reverse {
@@ -52,10 +52,9 @@ Selector parse_selector(std::string_view words, Timestamp now) {
   Selector selector;
   std::string_view rest = words;
   if (auto at = rest.find('@'); at != std::string_view::npos) {
-    selector.not_after = parse_moment(rest.substr(at + 1), now);
-    if (!selector.not_after)
-      fail(ErrorKind::usage, "'{}': '{}' is no time (as 2014-01-05, 20140105T1200Z or 3w)",
-           printable(words), printable(rest.substr(at + 1)));
+    selector.not_after = with_context(fmt::format("'{}'", printable(words)), [&] {
+      return latest_moment_value(rest.substr(at + 1), now);
+    });
     rest = rest.substr(0, at);
   } else if (auto tilde = rest.rfind('~'); tilde != std::string_view::npos) {
     auto back = parse_uint(rest.substr(tilde + 1));
@@ -181,71 +180,7 @@ std::string relative_to_source(std::string path, const Head& head) {
   return clean;
 }
 
-/// Digits "YYYY[MM[DD[hh[mm[ss]]]]]" of a date in any of its notations.
-std::optional<std::string> date_digits(std::string_view text) {
-  std::string digits;
-  for (char c : text) {
-    if (c >= '0' && c <= '9') digits += c;
-    else if (c != '-' && c != 'T' && c != ':' && c != ' ') return std::nullopt;
-  }
-  if (digits.size() < 4 || digits.size() > 14 || digits.size() % 2 != 0) return std::nullopt;
-  return digits;
-}
-
-/// The last second of the period that the digits mean.
-Timestamp end_of_period(const std::string& digits, bool utc) {
-  auto field = [&](std::size_t at, int fallback) {
-    return at + 2 <= digits.size() ? std::stoi(digits.substr(at, 2)) : fallback;
-  };
-  std::tm tm{};
-  tm.tm_year = std::stoi(digits.substr(0, 4)) - 1900;
-  tm.tm_mon = field(4, 1) - 1;
-  tm.tm_mday = field(6, 1);
-  tm.tm_hour = field(8, 0);
-  tm.tm_min = field(10, 0);
-  tm.tm_sec = field(12, 0);
-  tm.tm_isdst = -1;
-  int* fields[] = {&tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec};
-  ++*fields[(digits.size() - 4) / 2];  // the beginning of the next period
-  std::time_t next = utc ? ::timegm(&tm) : std::mktime(&tm);
-  return {next - 1, 999'999'999};
-}
-
-std::optional<Timestamp> moment_of_age(std::string_view text, Timestamp now) {
-  auto count = parse_uint(text.substr(0, text.size() - 1));
-  if (!count || *count > 1'000'000) return std::nullopt;
-  std::time_t start = now.seconds;
-  std::tm tm{};
-  ::localtime_r(&start, &tm);
-  int n = static_cast<int>(*count);
-  switch (text.back()) {
-    case 's': tm.tm_sec -= n; break;
-    case 'h': tm.tm_hour -= n; break;
-    case 'd': tm.tm_mday -= n; break;
-    case 'w': tm.tm_mday -= 7 * n; break;
-    case 'm': tm.tm_mon -= n; break;
-    case 'y': tm.tm_year -= n; break;
-    default: return std::nullopt;
-  }
-  tm.tm_isdst = -1;
-  return Timestamp{std::mktime(&tm), now.nanoseconds};
-}
-
 }  // namespace
-
-std::optional<Timestamp> parse_moment(std::string_view text, Timestamp now) {
-  if (text.size() >= 2 && text.ends_with("min")) {
-    auto minutes = parse_uint(text.substr(0, text.size() - 3));
-    if (!minutes || *minutes > 100'000'000) return std::nullopt;
-    return plus_seconds(now, -60 * static_cast<std::int64_t>(*minutes));
-  }
-  if (text.size() >= 2 && text.back() >= 'a') return moment_of_age(text, now);
-  bool utc = text.ends_with('Z');
-  if (utc) text.remove_suffix(1);
-  std::optional<std::string> digits = date_digits(text);
-  if (!digits) return std::nullopt;
-  return end_of_period(*digits, utc);
-}
 
 std::vector<std::string> matching_sets(const Repository& repository, const RevisionFilter& filter) {
   std::vector<std::string> sets;

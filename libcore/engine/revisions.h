@@ -47,8 +47,4 @@ RevisionPath resolve_revision(const Repository& repository, std::string_view wor
                               const RevisionFilter& filter, const std::string& this_host,
                               Timestamp now);
 
-/// The end of the period that a date in part means, or the instant: "2014", "2014-01", "2014-01-05", "20140105T1200", local time unless
-/// it ends in Z; an age ("3w", "2m", "1y", "36h") counts back from `now`. nullopt if malformed.
-std::optional<Timestamp> parse_moment(std::string_view text, Timestamp now);
-
 }  // namespace reverse
