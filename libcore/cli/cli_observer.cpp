@@ -37,6 +37,8 @@ void CliObserver::warning(const std::string& message) {
 
 void CliObserver::item(ItemAction action, const std::string& path, std::uint64_t size) {
   if (!show_items_) return;
+  // A plan says what will be done.
+  if (action == ItemAction::unchanged && output_.verbosity() == 0) return;
   if (output_.json()) {
     output_.result(JsonLine("verbose_status")
                        .add("action", action_word(action))

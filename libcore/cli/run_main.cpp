@@ -1,6 +1,7 @@
 #include "libcore/cli/run_main.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
@@ -66,6 +67,14 @@ void open_missing_standard_fds() {
   }
 }
 
+/// A walk keeps the directories of files that wait to be read open: more than the usual 1024.
+void raise_open_file_limit() {
+  ::rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 [[noreturn]] void die_by(int signal) {
   std::signal(signal, SIG_DFL);
   ::sigset_t set;
@@ -122,6 +131,7 @@ std::optional<std::string> process_environment(const std::string& name) {
 
 int run_main(int argc, char** argv, const ToolEntry& entry) {
   open_missing_standard_fds();
+  raise_open_file_limit();
   const std::vector<std::string> args(argv + (argc > 0 ? 1 : 0), argv + argc);
   std::stop_source stop;
   const auto reader_gone = [&stop] {

@@ -95,6 +95,10 @@ void tell(const std::string& name, std::span<const std::string> args, ToolIo& io
     options.json = wants_json(args);
     Output output(io, options, name);
     output.exit_error(code, message);
+    if (options.json && code != kStoppedCode) {
+      output.result(JsonLine("summary").add("exit_code", code));
+      io.out.flush();
+    }
     if (!options.json && code == int(ExitCode::usage)) output.note(usage);
   } catch (const std::exception&) {
     // Neither stream takes text any more; the code says what can still be said.
