@@ -13,10 +13,23 @@ namespace reverse {
 
 namespace {
 
+constexpr std::size_t kLongestList = std::size_t{1} << 30;  // bytes
+
+/// All that comes from standard input.
+std::string all_of(int fd) {
+  std::string text;
+  std::size_t size = 0;
+  do {
+    text.resize(size + (std::size_t{64} << 10));
+    size += read_full(fd, text.data() + size, text.size() - size, "standard input");
+  } while (size == text.size() && size < kLongestList);
+  text.resize(size);
+  return text;
+}
+
 /// What a list of names holds: `separator` between them, no empty ones.
 std::vector<std::string> names_in(const std::string& file, char separator, int stdin_fd) {
-  std::string path = file == "-" ? fmt::format("/proc/self/fd/{}", stdin_fd) : file;
-  std::string text = read_file(path, std::size_t{1} << 30);
+  std::string text = file == "-" ? all_of(stdin_fd) : read_file(file, kLongestList);
   std::vector<std::string> names;
   for (std::string_view name : split(text, separator))
     if (!name.empty()) names.emplace_back(name);

@@ -24,14 +24,20 @@ class BackupCommand : public Command {
 
  private:
   ExitCode run_all(std::vector<BackupOptions> planned, Invocation& call,
-                   const Repository& repository, Catalog& catalog);
-  ExitCode run_one(BackupOptions& options, Invocation& call, const Repository& repository,
-                   Catalog& catalog);
+                   const Repository& repository);
+  ExitCode run_one(BackupOptions& options, Invocation& call, const Repository& repository);
+  BackupReport back_up(const BackupOptions& options, Invocation& call,
+                       const Repository& repository);
+  BackupReport attempt(const BackupOptions& options, Invocation& call,
+                       const Repository& repository);
+  void tell(const BackupReport& report, double seconds, ExitCode code, Invocation& call) const;
   bool may_keep_silent(const Error& error, const BackupOptions& options, const Invocation& call,
                        const Repository& repository) const;
   ExitCode code_of(const BackupReport& report) const;
 
   BackupChoices choices_;
+  std::unique_ptr<Catalog> catalog_;
+  bool single_ = true;  // one source: its summary is that of the run
 };
 
 // --- the summary
@@ -46,6 +52,7 @@ std::string counts_line(const BackupReport& report, double seconds) {
   add(report.files_changed, "changed");
   add(report.files_moved, "moved");
   add(report.files_gone, "gone");
+  if (line.empty()) add(report.dirs_new + report.dirs_changed, "directories changed");
   if (line.empty()) line = "nothing changed";
   line += fmt::format(" · stored {} in {}", format_bytes(report.data_added),
                       format_duration(std::chrono::duration<double>(seconds)));
@@ -80,7 +87,8 @@ JsonLine summary_object(const BackupReport& report, double seconds, bool dry_run
   line.add("dirs_unmodified", report.dirs_unmodified).add("data_added", report.data_added);
   line.add("total_files_processed", head.files).add("total_bytes_processed", head.bytes);
   line.add("bytes_sent", report.data_added).add("bytes_read", report.bytes_read);
-  line.add("backup_start", head.started).add("backup_end", head.finished);
+  line.add("backup_start", head.started);
+  line.add("backup_end", head.finished.empty() ? to_rfc3339_local(now()) : head.finished);
   line.add("total_duration", seconds);
   if (report.published) line.add("snapshot_id", head.id).add("revision", head.revision());
   line.add("set", head.set()).add("outcome", to_string(head.outcome)).add("dry_run", dry_run);
@@ -94,78 +102,107 @@ ExitCode BackupCommand::execute(Invocation& call) {
   Location location = parse_location(place);
   std::vector<BackupOptions> planned = choices_.plan(call);
   choices_.check_mounts();
-  std::unique_ptr<Catalog> catalog = open_catalog(call);
+  catalog_ = open_catalog(call);
   std::unique_ptr<Backend> backend = open_backend(location, choices_.durability);
   std::string path = local_repository_path(location);
   OpenOptions open{path, path, !choices_.no_create, choices_.digest, call.common.allow};
 
   if (call.common.dry_run && look_at_location(*backend) != LocationState::repository) {
-    check_creation(*backend, *catalog, open);
+    check_creation(*backend, *catalog_, open);
+    call.output.note(fmt::format("would make a repository at {}", printable(path)));
     TempDir scratch;  // the plan is made against an empty repository elsewhere
     backend = open_local_backend(scratch / "repository");
     Repository empty = Repository::create(*backend, choices_.digest.value_or(DigestKind::md5));
-    return run_all(std::move(planned), call, empty, *catalog);
+    return run_all(std::move(planned), call, empty);
   }
-  OpenedRepository opened = open_for_writing(*backend, *catalog, open);
+  OpenedRepository opened = open_for_writing(*backend, *catalog_, open);
   if (opened.created) call.output.note(creation_note(path, *backend));
-  return run_all(std::move(planned), call, opened.repository, *catalog);
+  return run_all(std::move(planned), call, opened.repository);
 }
 
 ExitCode BackupCommand::run_all(std::vector<BackupOptions> planned, Invocation& call,
-                                const Repository& repository, Catalog& catalog) {
+                                const Repository& repository) {
+  single_ = planned.size() == 1;
   ExitCode code = ExitCode::ok;
   for (BackupOptions& options : planned) {
     ExitCode one = ExitCode::ok;
     try {
-      one = run_one(options, call, repository, catalog);
+      one = run_one(options, call, repository);
     } catch (const Error& error) {
-      if (planned.size() == 1 && !may_keep_silent(error, options, call, repository)) throw;
       one = exit_code_for(error.kind());
-      // The other sources still run; each failure is told where it happened.
-      if (planned.size() > 1) call.output.problem(options.source, "backup", error.what());
+      if (!may_keep_silent(error, options, call, repository)) {
+        if (single_) throw;
+        // The other sources still run; each failure is told where it happened.
+        call.output.problem(options.source, "backup", error.what());
+      }
     }
     code = gravest(code, one);
   }
+  if (call.output.json() && !single_)
+    call.output.result(JsonLine("summary")
+                           .add("sources", std::uint64_t{planned.size()})
+                           .add("exit_code", static_cast<int>(code)));
   return code;
 }
 
 ExitCode BackupCommand::run_one(BackupOptions& options, Invocation& call,
-                                const Repository& repository, Catalog& catalog) {
+                                const Repository& repository) {
   auto started = std::chrono::steady_clock::now();
-  const std::string& cache = call.common.cache_dir;
   std::optional<SetLock> lock;
   if (!options.dry_run)
-    lock.emplace(cache, repository.info().id, options.host + "/" + options.label);
-  std::unique_ptr<PresentSet> present =
-      PresentSet::open(cache, repository.info().id,
-                       [&](const std::string& message) { call.output.warning(message); });
-  CliObserver observer(call.output, call.output.verbosity() > 0 || options.dry_run);
+    lock.emplace(call.common.cache_dir, repository.info().id, options.host + "/" + options.label);
   std::unique_ptr<StreamReader> stream;
   if (choices_.stdin_filename) {
-    stream = choices_.stdin_command ? std::make_unique<StreamReader>(*choices_.stdin_command)
-                                    : std::make_unique<StreamReader>(call.io.in_fd);
+    stream = choices_.stdin_command
+                 ? std::make_unique<StreamReader>(*choices_.stdin_command, call.io.stop)
+                 : std::make_unique<StreamReader>(call.io.in_fd, call.io.stop);
     options.stream = StreamSource{*choices_.stdin_filename, stream.get()};
   }
-  BackupReport report;
-  {
-    ProgressPrinter progress(call.io, call.output, call.common,
-                             [&] { return observer.snapshot("backup", "read"); });
-    report = run_backup({repository, catalog, *present, observer, call.io.stop}, options);
-  }
+  BackupReport report = back_up(options, call, repository);
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started;
   call.output.end_problems(
       report.published ? fmt::format("reverse show REPO {}", printable(report.head.revision()))
                        : "-v");
   ExitCode code = code_of(report);
-  if (call.output.json()) {
-    JsonLine line = summary_object(report, seconds.count(), options.dry_run);
-    line.add("exit_code", static_cast<int>(code));
-    call.output.result(line);
-  } else {
-    call.output.summary(title_line(report, options.dry_run));
-    call.output.summary("  " + counts_line(report, seconds.count()));
-  }
+  tell(report, seconds.count(), code, call);
   return code;
+}
+
+/// Where damage in the catalog shows in mid-run, it is made anew and the run begins again, once.
+BackupReport BackupCommand::back_up(const BackupOptions& options, Invocation& call,
+                                    const Repository& repository) {
+  try {
+    return attempt(options, call, repository);
+  } catch (const Error& error) {
+    bool repeatable = !options.stream;  // a stream cannot be read twice
+    if (error.kind() != ErrorKind::corrupt || !repeatable) throw;
+  }
+  catalog_.reset();  // only a file that nobody has open is set aside
+  catalog_ = open_catalog(call);
+  return attempt(options, call, repository);
+}
+
+BackupReport BackupCommand::attempt(const BackupOptions& options, Invocation& call,
+                                    const Repository& repository) {
+  std::unique_ptr<PresentSet> present =
+      PresentSet::open(call.common.cache_dir, repository.info().id,
+                       [&](const std::string& message) { call.output.warning(message); });
+  CliObserver observer(call.output, call.output.verbosity() > 0 || options.dry_run);
+  ProgressPrinter progress(call.io, call.output, call.common,
+                           [&] { return observer.snapshot("backup", "read"); });
+  return run_backup({repository, *catalog_, *present, observer, call.io.stop}, options);
+}
+
+void BackupCommand::tell(const BackupReport& report, double seconds, ExitCode code,
+                         Invocation& call) const {
+  bool dry_run = call.common.dry_run;
+  if (!call.output.json()) {
+    call.output.summary(title_line(report, dry_run));
+    return call.output.summary("  " + counts_line(report, seconds));
+  }
+  JsonLine line = summary_object(report, seconds, dry_run);
+  if (single_) line.add("exit_code", static_cast<int>(code));
+  call.output.result(line);
 }
 
 ExitCode BackupCommand::code_of(const BackupReport& report) const {

@@ -1,13 +1,16 @@
 #include "tools/reverse-backup/stream_source.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include "libcore/base/error.h"
+#include "libcore/base/stop.h"
 #include "libcore/base/text.h"
 
 extern char** environ;
@@ -16,11 +19,14 @@ namespace reverse {
 
 namespace {
 constexpr std::size_t kBuffer = 1 << 20;
+constexpr int kStopCheck = 100;  // ms between looks at the stop token while nothing comes
 }  // namespace
 
-StreamReader::StreamReader(int fd) : fd_(fd), buffer_(kBuffer) {}
+StreamReader::StreamReader(int fd, std::stop_token stop)
+    : stop_(std::move(stop)), fd_(fd), buffer_(kBuffer) {}
 
-StreamReader::StreamReader(const std::string& command) : command_(command), buffer_(kBuffer) {
+StreamReader::StreamReader(const std::string& command, std::stop_token stop)
+    : stop_(std::move(stop)), command_(command), buffer_(kBuffer) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw_errno(errno, "make a pipe");
   pipe_ = UniqueFd(ends[0]);
@@ -46,9 +52,21 @@ StreamReader::~StreamReader() {
 }
 
 ByteView StreamReader::next() {
-  std::size_t size = read_full(fd_, buffer_.data(), buffer_.size(), "standard input");
+  ssize_t size = 0;
+  do {
+    await_input();
+    size = ::read(fd_, buffer_.data(), buffer_.size());
+  } while (size < 0 && (errno == EINTR || errno == EAGAIN));
+  if (size < 0) throw_errno(errno, "read standard input");
   if (size == 0 && child_ >= 0) end_command();
-  return {buffer_.data(), size};
+  return {buffer_.data(), static_cast<std::size_t>(size)};
+}
+
+/// A stream may stand still for hours, so nothing must be inside `read` when a stop is requested.
+void StreamReader::await_input() const {
+  pollfd input{fd_, POLLIN, 0};
+  do throw_if_stopped(stop_);
+  while (::poll(&input, 1, kStopCheck) <= 0);
 }
 
 void StreamReader::end_command() {

@@ -3,7 +3,7 @@
 #include <sys/types.h>
 
 #include <memory>
-#include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -17,18 +17,21 @@ namespace reverse {
 class StreamReader : public ByteSource {
  public:
   /// Reads `fd`, which stays the caller's.
-  explicit StreamReader(int fd);
+  StreamReader(int fd, std::stop_token stop);
   /// Runs `sh -c COMMAND` and reads what it prints; its standard error is ours.
-  explicit StreamReader(const std::string& command);
+  StreamReader(const std::string& command, std::stop_token stop);
   /// A command that still runs is killed.
   ~StreamReader() override;
 
-  /// Throws `io` if reading fails, or if the command ends with another code than 0.
+  /// What is there, as soon as something is. Throws `io` if reading fails, or if the command ends
+  /// with another code than 0; `Cancelled` while it waits.
   ByteView next() override;
 
  private:
+  void await_input() const;
   void end_command();
 
+  std::stop_token stop_;
   UniqueFd pipe_;
   int fd_;
   std::string command_;

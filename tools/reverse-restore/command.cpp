@@ -29,6 +29,7 @@ class RestoreCommand : public Command {
   std::optional<std::string> target_;
   bool in_place_ = false;
   FilterOptions filter_;
+  bool single_ = true;  // one operand: its summary is that of the run
 };
 
 void RestoreCommand::declare_options(OptionSet& options) {
@@ -109,8 +110,13 @@ ExitCode RestoreCommand::execute(Invocation& call) {
   for (const std::string& words : call.operands)
     wanted.push_back(resolve(access.repository, words, filter_.filter, call.common));
   ExitCode code = ExitCode::ok;
+  single_ = wanted.size() == 1;
   for (const RevisionPath& one : wanted)
     code = gravest(code, run_one(one, call, access.repository));
+  if (call.output.json() && !single_)
+    call.output.result(JsonLine("summary")
+                           .add("operands", std::uint64_t{wanted.size()})
+                           .add("exit_code", static_cast<int>(code)));
   return code;
 }
 
@@ -148,7 +154,8 @@ void RestoreCommand::tell(const RestoreReport& report, const RestoreOptions& opt
     line.add("files_failed", report.failed).add("special_left_out", report.special_left_out);
     line.add("bytes_restored", report.bytes_restored).add("total_duration", seconds);
     line.add_path("target", options.target).add("dry_run", options.dry_run);
-    return call.output.result(line.add("exit_code", static_cast<int>(code)));
+    if (single_) line.add("exit_code", static_cast<int>(code));
+    return call.output.result(line);
   }
   std::string text = fmt::format(
       "{} {} files, {} to {} in {}", options.dry_run ? "would restore" : "restored",
