@@ -29,21 +29,24 @@ class InitCommand : public Command {
       fail(ErrorKind::exists, "there is a repository at '{}' already", printable(path));
     if (call.common.dry_run) {
       check_creation(*backend, *catalog, open);
-      call.output.summary(fmt::format("would make a repository at {}", printable(path)));
+      JsonLine planned("summary");
+      planned.add_path("repository", path).add("dry_run", true);
+      tell(call, fmt::format("would make a repository at {}", printable(path)), std::move(planned));
       return ExitCode::ok;
     }
     OpenedRepository opened = open_for_writing(*backend, *catalog, open);
-    if (call.output.json())
-      call.output.result(JsonLine("summary")
-                             .add("id", opened.repository.info().id)
-                             .add_path("repository", path)
-                             .add("exit_code", 0));
-    else
-      call.output.summary(creation_note(path, *backend));
+    JsonLine made("summary");
+    made.add("id", opened.repository.info().id).add_path("repository", path).add("dry_run", false);
+    tell(call, creation_note(path, *backend), std::move(made));
     return ExitCode::ok;
   }
 
  private:
+  void tell(Invocation& call, const std::string& text, JsonLine object) {
+    if (call.output.json()) call.output.result(object.add("exit_code", 0));
+    call.output.summary(text);
+  }
+
   std::optional<DigestKind> digest_;
 };
 

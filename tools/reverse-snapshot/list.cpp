@@ -37,8 +37,7 @@ void ListCommand::declare_options(OptionSet& options) {
   filter_.declare(options);
   options.value({"latest", 0, Shown::first}, "N", "only the newest N of each set",
                 [this](const std::string& text) { latest_ = count_value(text); });
-  options.flag({"all"},
-               "checkpoints and incomplete revisions too, where newer complete ones hide them",
+  options.flag({"all"}, "checkpoints too, which are left out where there is a complete revision",
                all_);
   options.value({"max-age"}, "D",
                 "exit 3, naming the sets without a complete revision younger than D",
@@ -83,9 +82,14 @@ void ListCommand::list_set(const std::string& set, const Repository& repository,
 
 ExitCode ListCommand::execute(Invocation& call) {
   ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 0));
-  for (const std::string& set : call.operands) filter_.filter.sets.push_back(set);
-  for (const std::string& set : matching_sets(access.repository, filter_.filter))
-    list_set(set, access.repository, call);
+  for (const std::string& set : call.operands) {
+    if (matching_sets(access.repository, {{set}, {}, {}}).empty())
+      fail(ErrorKind::not_found, "there is no set '{}'", printable(set));
+    filter_.filter.sets.push_back(set);
+  }
+  std::vector<std::string> sets = matching_sets(access.repository, filter_.filter);
+  for (const std::string& set : sets) list_set(set, access.repository, call);
+  if (max_age_ && sets.empty()) overdue_.push_back("*");  // nothing at all is not good news
   ExitCode code = damage_            ? ExitCode::damage
                   : overdue_.empty() ? ExitCode::ok
                                      : ExitCode::incomplete;

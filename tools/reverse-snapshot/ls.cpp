@@ -73,6 +73,9 @@ class LsCommand : public Command {
       visit_entries(access.repository, found.head, found.path.value_or(""), recursive_,
                     [&](const Entry& entry) {
                       throw_if_stopped(call.io.stop);
+                      // What is listed is the content of a directory, never the directory.
+                      bool is_top = entry.path == found.path.value_or("");
+                      if (is_top && entry.type == FileType::directory) return;
                       print(entry, found.head, call);
                     });
     }
@@ -129,6 +132,8 @@ class CatCommand : public Command {
   ExitCode execute(Invocation& call) override {
     ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 1));
     if (call.operands.empty()) fail(ErrorKind::usage, "REV:PATH is missing");
+    if (call.output.json())
+      fail(ErrorKind::usage, "what cat writes is content: it does not go with --json");
     for (const std::string& words : call.operands) {
       RevisionPath found = resolve(access.repository, words, filter_.filter, call.common);
       if (!found.path) fail(ErrorKind::usage, "'{}': which file? Write REV:PATH", printable(words));
