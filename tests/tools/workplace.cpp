@@ -1,0 +1,77 @@
+#include "tests/tools/workplace.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "libcore/base/text.h"
+#include "tools/reverse-backup/command.h"
+#include "tools/reverse-restore/command.h"
+#include "tools/reverse/command.h"
+
+namespace reverse {
+
+Workplace::Workplace() {
+  harness.environment["REVERSE_HOST"] = "desk";
+}
+
+void Workplace::write_small_tree() {
+  source.write("docs/a.txt", "alpha\n");
+  source.write("docs/b.txt", "beta\n");
+  source.write("c.txt", "gamma\n");
+}
+
+ToolRun Workplace::run_backup(Words words) {
+  words.insert(words.begin(), {"--fsync", "none"});
+  return harness.run(backup_tool(), words);
+}
+
+ToolRun Workplace::backup(const Words& options) {
+  Words words = options;
+  words.push_back(source.path());
+  words.push_back(repo());
+  return run_backup(words);
+}
+
+ToolRun Workplace::restore(const Words& words) {
+  Words all = words;
+  all.insert(all.begin(), repo());
+  return harness.run(restore_tool(), all);
+}
+
+ToolRun Workplace::reverse(const Words& words) {
+  return harness.run(front_door(), words);
+}
+
+Words Workplace::names(const std::string& revision) {
+  const ToolRun run = reverse({"ls", "-R", repo(), revision});
+  INFO(run.err);
+  REQUIRE(run.code == 0);
+  return lines_of(run.out);
+}
+
+std::size_t Workplace::revisions() {
+  const ToolRun run = reverse({"list", "--all", repo()});
+  INFO(run.err);
+  REQUIRE(run.code == 0);
+  return lines_of(run.out).size();
+}
+
+std::vector<nlohmann::json> json_lines(const std::string& text) {
+  std::vector<nlohmann::json> objects;
+  for (const std::string& line : lines_of(text)) {
+    INFO(line);
+    REQUIRE(nlohmann::json::accept(line));
+    objects.push_back(nlohmann::json::parse(line));
+    REQUIRE(objects.back().contains("message_type"));
+  }
+  return objects;
+}
+
+Words lines_of(const std::string& text) {
+  Words lines;
+  for (const std::string_view line : split(text, '\n')) lines.emplace_back(line);
+  if (!lines.empty() && lines.back().empty()) lines.pop_back();
+  return lines;
+}
+
+}  // namespace reverse
