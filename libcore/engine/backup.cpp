@@ -91,7 +91,10 @@ std::optional<BackupReport> Attempt::run() {
     learning_.drain();
     throw;
   }
-  if (gate_closed_) return std::nullopt;
+  if (gate_closed_) {
+    learning_.drain();
+    return std::nullopt;
+  }
   finish_catalog();
   return std::move(report_);
 }
