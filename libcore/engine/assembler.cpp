@@ -90,7 +90,7 @@ void Assembler::count(const Item& item) {
   Head& head = report_.head;
   ++head.entries;
   ItemAction action = first_of_set_ ? ItemAction::created : item.action;
-  if (action == ItemAction::modified && item.expected && item.expected == item.entry.digest)
+  if (action == ItemAction::modified && item.expected && item.content && *item.expected == item.content->sums)
     action = ItemAction::unchanged;
   if (item.entry.type == FileType::directory) {
     report_.dirs_new += action == ItemAction::created;

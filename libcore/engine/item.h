@@ -45,8 +45,8 @@ struct Item {
   /// What reading brings: this item's own, or that of an earlier link to the same inode. Null: nothing to read.
   std::shared_ptr<Content> content;
   std::optional<FileRow> row;  ///< what the catalog is to learn, sums still missing if `content` is set
-  /// The digest that was read when the file was too fresh to be trusted (`racy_row`): the same again means unchanged.
-  std::optional<Digest> expected;
+  /// What was read when the file was too fresh to be trusted (`racy_row`): the same again means unchanged.
+  std::optional<Sums> expected;
   std::string problem_stage, problem;  ///< something the scan met
   bool dropped = false;  ///< only a problem, not an entry
 };

@@ -17,8 +17,12 @@ constexpr std::uint64_t kBatchBytes = 4 << 20;  // of files to be read
 constexpr std::int64_t kRacySeconds = 3;
 constexpr std::size_t kGoneBatch = 1000;
 
-const std::optional<Digest>& digest_of(const FileRow& row, DigestKind kind) {
-  return kind == DigestKind::md5 ? row.md5 : row.sha256;
+/// What `row` knows of the content, in a repository's terms; nullopt if that is not enough.
+std::optional<Sums> sums_of(const FileRow& row, DigestKind kind) {
+  bool is_md5 = kind == DigestKind::md5;
+  const std::optional<Digest>& digest = is_md5 ? row.md5 : row.sha256;
+  if (!digest || (is_md5 && !row.check)) return std::nullopt;
+  return Sums{*digest, is_md5 ? row.check : std::nullopt, row.size};
 }
 
 bool is_directory_row(const FileRow& row) { return !row.md5 && !row.sha256; }
@@ -174,7 +178,7 @@ void SourceScan::decide_file(Item& item, const FileRow* row) {
   std::optional<FileRow> known;
   item.action = row != nullptr ? ItemAction::modified : ItemAction::created;
   if (row != nullptr && is_racy(*row)) {
-    item.expected = digest_of(*row, deps_.repository.info().digest);
+    item.expected = sums_of(*row, deps_.repository.info().digest);
   } else if (row != nullptr && same_file(*row, status, stable)) {
     known = *row;
     item.action = ItemAction::unchanged;
@@ -206,13 +210,10 @@ FileRow SourceScan::moved_row(const FileRow& known, const Item& item) const {
 }
 
 bool SourceScan::take_known_sums(Item& item, const FileRow& row) {
-  DigestKind kind = deps_.repository.info().digest;
-  const std::optional<Digest>& digest = digest_of(row, kind);
-  if (!digest || (kind == DigestKind::md5 && !row.check)) return false;
-  Sums sums{*digest, kind == DigestKind::md5 ? row.check : std::nullopt, row.size};
-  if (!has_(sums)) return false;
-  item.entry.digest = sums.digest;
-  item.entry.check = sums.check;
+  std::optional<Sums> sums = sums_of(row, deps_.repository.info().digest);
+  if (!sums || !has_(*sums)) return false;
+  item.entry.digest = sums->digest;
+  item.entry.check = sums->check;
   return true;
 }
 
