@@ -62,7 +62,11 @@ class Place {
 /// A machine that backs up: a cache directory, opened anew for each run as a process would.
 class Client {
  public:
-  std::string cache() const { return directory_ / "cache"; }
+  Client() : directory_(std::make_shared<ScratchDir>()) {}
+  /// Another process of the same machine.
+  static Client beside(const Client& other) { return Client(other.directory_); }
+
+  std::string cache() const { return *directory_ / "cache"; }
   std::string catalog_file() const { return cache() + "/catalog-1.sqlite"; }
   /// Loses all that is known.
   void forget();
@@ -79,7 +83,9 @@ class Client {
   std::unique_ptr<RecordingObserver> observer;
 
  private:
-  ScratchDir directory_;
+  explicit Client(std::shared_ptr<ScratchDir> directory) : directory_(std::move(directory)) {}
+
+  std::shared_ptr<ScratchDir> directory_;
 };
 
 /// Restores the revision that `revision` names into `target`.
