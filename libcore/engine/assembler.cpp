@@ -13,6 +13,18 @@ bool touched_since(const FileStatus& status, Timestamp racy_since, bool stable_i
   return stable_identity ? status.ctime >= racy_since : status.mtime >= racy_since;
 }
 
+/// Notes what was read. A digest of the other kind stays only where nothing shows that the content is another than it was.
+void take_sums(FileRow& row, const Sums& sums) {
+  std::optional<Digest>& known = sums.digest.kind() == DigestKind::md5 ? row.md5 : row.sha256;
+  if (known && *known != sums.digest) {
+    row.md5.reset();
+    row.sha256.reset();
+    row.check.reset();
+  }
+  known = sums.digest;
+  if (sums.check) row.check = sums.check;
+}
+
 }  // namespace
 
 Assembler::Assembler(DigestKind digest, bool first_of_set, Observer& observer, BackupReport& report,
@@ -123,8 +135,7 @@ void Assembler::learn(Item& item, Timestamp racy_since) {
     row.btime = content.status.btime;
     row.size = content.sums.size;
     row.has_xattrs = !content.xattrs.empty();
-    (digest_ == DigestKind::md5 ? row.md5 : row.sha256) = content.sums.digest;
-    if (content.sums.check) row.check = content.sums.check;
+    take_sums(row, content.sums);
   }
   bool is_file = item.entry.type == FileType::file;
   const FileStatus& status = item.content ? item.content->status : item.source.status;
