@@ -305,10 +305,10 @@ void SourceScan::entry(SourceEntry source, const std::optional<std::string>& lis
   const FileRow* row = row_at(item.source.path);
   FileType type = item.source.status.type;
   bool is_file = type == FileType::file;
-  if (row != nullptr && (is_file == is_directory_row(*row) || (!is_file && type != FileType::directory))) {
-    row_is_gone(*row);  // another type of file has taken its name
-    row = nullptr;
-  }
+  bool has_row = is_file || type == FileType::directory;
+  if (row != nullptr && !has_row) row_is_gone(*row);
+  // Another type of file has taken the name: where that has a row too, it will replace this one.
+  if (!has_row || (row != nullptr && is_file == is_directory_row(*row))) row = nullptr;
   if (is_file) {
     decide_file(item, row);
   } else {
