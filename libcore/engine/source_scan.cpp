@@ -87,6 +87,7 @@ SourceScan::SourceScan(const BackupDeps& deps, const BackupOptions& options, Has
 
 void SourceScan::run(Emit emit, const std::stop_token& stop) {
   emit_ = std::move(emit);
+  deps_.catalog.forget_gone();  // of a pass that was refused or turned back
   catalog_empty_ = deps_.catalog.empty();
   cursor_ = deps_.catalog.files_below(options_.source);
   row_ = cursor_->next();
