@@ -47,7 +47,9 @@ void Assembler::take(Item& item, Timestamp racy_since) {
   if (item.content && !take_content(item)) return;
   if (!entry_fits(item.entry)) {
     item.entry.xattrs.clear();
-    note_problem(item.entry.path, "xattrs", "too large to be kept", true);
+    bool fits_without = entry_fits(item.entry);
+    note_problem(item.entry.path, fits_without ? "xattrs" : "name", "too large to be kept", true);
+    if (!fits_without) return;  // a path or target of hundreds of kilobytes
   }
   count(item);
   if (!pages_) return;
