@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <thread>
 #include <utility>
 
@@ -16,19 +17,22 @@ constexpr std::uint64_t kSmallFile = 1 << 20;    // read into memory, hashed tog
 constexpr std::uint64_t kTaskBytes = 4 << 20;    // of small files in one task
 constexpr std::uint64_t kRereadLimit = 64 << 20; // larger files that change while read are stored as read
 constexpr int kAttempts = 3;
+constexpr int kOpenAttempts = 10;
 constexpr std::chrono::milliseconds kSettlingTime{25};  // longer than the grain that `SourceFile::changed` allows for
 constexpr std::size_t kQueuedTasks = 64;
 
-/// Hands on what it reads to an upload on the way. An error of the repository must not pass for one of the source:
-/// it is kept apart, and ends the stream.
+/// Hands on what it reads to an upload on the way, up to `limit` bytes. An error of the repository must not pass for one of
+/// the source: it is kept apart, and ends the stream.
 class Tee : public ByteSource {
  public:
-  Tee(ByteSource& source, Upload& upload, Progress& progress, const std::stop_token& stop)
-      : source_(source), upload_(upload), progress_(progress), stop_(stop) {}
+  Tee(ByteSource& source, std::uint64_t limit, Upload& upload, Progress& progress, const std::stop_token& stop)
+      : source_(source), left_(limit), upload_(upload), progress_(progress), stop_(stop) {}
 
   ByteView next() override {
     throw_if_stopped(stop_);
-    ByteView chunk = source_.next();
+    if (left_ == 0) return {};
+    ByteView chunk = source_.next().substr(0, left_);
+    left_ -= chunk.size();
     if (!chunk.empty()) {
       try {
         upload_.write(chunk);
@@ -47,6 +51,7 @@ class Tee : public ByteSource {
 
  private:
   ByteSource& source_;
+  std::uint64_t left_;
   Upload& upload_;
   Progress& progress_;
   const std::stop_token& stop_;
@@ -59,16 +64,61 @@ void note_failure(Content& content, const char* stage, const Error& error) {
   content.error = error.what();
 }
 
+/// Whether another file of the same kind has taken the item's name since it was listed, as when editors save: then that one is
+/// what is to be read. Not for names of a hard-link group, whose others are the file that was listed.
+bool follow_replacement(Item& item) {
+  FileStatus& listed = item.source.status;
+  FileStatus found = file_status(item.source.directory->fd.get(), item.source.name(), item.source.path);
+  if (item.entry.hardlink || found.type != FileType::file || found.uid != listed.uid || found.gid != listed.gid)
+    return false;
+  listed = found;
+  return true;
+}
+
+std::unique_ptr<SourceFile> open_current(Item& item) {
+  for (int attempt = 1;; ++attempt) {
+    try {
+      return std::make_unique<SourceFile>(item.source);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::changed || attempt == kOpenAttempts || !follow_replacement(item)) throw;
+    }
+  }
+}
+
 /// Opens the item's file and notes what is known from then on; nullptr if that failed.
 std::unique_ptr<SourceFile> open_source(Item& item) {
   Content& content = *item.content;
   try {
-    auto file = std::make_unique<SourceFile>(item.source);
+    auto file = open_current(item);
     content.status = file->opened();
     return file;
   } catch (const Error& error) {
     note_failure(content, "open", error);
     return nullptr;
+  }
+}
+
+/// Goes back to the beginning of a file that changed, a moment later.
+void begin_again(SourceFile& file, Content& content) {
+  std::this_thread::sleep_for(kSettlingTime);
+  file.rewind();
+  content.status = file.opened();
+}
+
+/// Reads a file into `bytes`, again if it changes meanwhile. False if it has grown too large for that since it was listed.
+bool read_whole(SourceFile& file, Item& item, std::string& bytes) {
+  Content& content = *item.content;
+  for (int attempt = 1;; ++attempt) {
+    if (content.status.size > kRereadLimit) return false;
+    bytes.clear();
+    bytes.reserve(content.status.size);
+    for (ByteView chunk = file.next(); !chunk.empty(); chunk = file.next()) {
+      bytes.append(chunk);
+      if (bytes.size() > kRereadLimit) break;  // it grows while we look: what was read is stored and marked
+    }
+    content.changed = file.changed(item.stable_identity);
+    if (!content.changed || attempt == kAttempts) return true;
+    begin_again(file, content);
   }
 }
 
@@ -106,7 +156,7 @@ void ReadStage::work(const std::stop_token& stop) {
     if (task->items.size() == 1 && task->items.front()->source.status.size > kSmallFile)
       stream_large(*task->items.front(), stop);
     else
-      read_small(task->items);
+      read_small(task->items, stop);
     finish(*task);
   }
 }
@@ -126,7 +176,7 @@ void ReadStage::await(const Batch& batch, const std::stop_token& stop) {
 
 // --- small files
 
-void ReadStage::read_small(std::vector<Item*>& items) {
+void ReadStage::read_small(std::vector<Item*>& items, const std::stop_token& stop) {
   std::vector<std::string> contents;
   std::vector<Item*> loaded;
   std::uint64_t bytes = 0;
@@ -142,7 +192,7 @@ void ReadStage::read_small(std::vector<Item*>& items) {
   };
   for (Item* item : items) {
     std::string content;
-    if (!load(*item, content)) continue;
+    if (!load(*item, content, stop)) continue;
     bytes += content.size();
     contents.push_back(std::move(content));
     loaded.push_back(item);
@@ -151,30 +201,21 @@ void ReadStage::read_small(std::vector<Item*>& items) {
   store_loaded();
 }
 
-bool ReadStage::load(Item& item, std::string& bytes) {
+bool ReadStage::load(Item& item, std::string& bytes, const std::stop_token& stop) {
   std::unique_ptr<SourceFile> file = open_source(item);
   if (!file) return false;
-  Content& content = *item.content;
+  bool is_small = false;
   try {
-    for (int attempt = 1;; ++attempt) {
-      bytes.reserve(content.status.size);
-      for (ByteView chunk = file->next(); !chunk.empty(); chunk = file->next()) {
-        bytes.append(chunk);
-        if (bytes.size() > kRereadLimit) break;  // it grows while we look: what was read is stored and marked
-      }
-      content.changed = file->changed(item.stable_identity);
-      if (!content.changed || attempt == kAttempts) break;
-      bytes.clear();
-      std::this_thread::sleep_for(kSettlingTime);
-      file->rewind();
-      content.status = file->opened();
-    }
+    is_small = read_whole(*file, item, bytes);
   } catch (const Error& error) {
-    note_failure(content, "read", error);
+    note_failure(*item.content, "read", error);
     return false;
   }
-  read_file_xattrs(*file, item);
-  return true;
+  if (is_small)
+    read_file_xattrs(*file, item);
+  else
+    stream(*file, item, stop);
+  return is_small;
 }
 
 void ReadStage::store_small(Item& item, const Sums& sums, ByteView bytes) {
@@ -186,37 +227,39 @@ void ReadStage::store_small(Item& item, const Sums& sums, ByteView bytes) {
 // --- large files
 
 void ReadStage::stream_large(Item& item, const std::stop_token& stop) {
-  std::unique_ptr<SourceFile> file = open_source(item);
-  if (!file) return;
+  if (std::unique_ptr<SourceFile> file = open_source(item)) stream(*file, item, stop);
+}
+
+void ReadStage::stream(SourceFile& file, Item& item, const std::stop_token& stop) {
   Content& content = *item.content;
   for (int attempt = 1;; ++attempt) {
     std::unique_ptr<Upload> upload = writer_.create();
-    Tee tee(*file, *upload, progress_, stop);
+    // No more than it had when it was opened: a log may grow faster than it is read.
+    Tee tee(file, content.status.size, *upload, progress_, stop);
     HashJob job;
     job.source = &tee;
     hash_many(digest_, {&job, 1});
     tee.rethrow_repository_error();
     try {
       if (job.error) std::rethrow_exception(job.error);
-      content.changed = file->changed(item.stable_identity);
+      content.changed = file.changed(item.stable_identity);
+      if (content.changed && attempt < kAttempts && job.sums.size <= kRereadLimit) {
+        begin_again(file, content);
+        continue;
+      }
     } catch (const Error& error) {
       return note_failure(content, "read", error);
     }
-    if (!content.changed || attempt == kAttempts || job.sums.size > kRereadLimit) {
-      content.sums = job.sums;
-      writer_.put(job.sums, std::move(upload));
-      break;
-    }
-    std::this_thread::sleep_for(kSettlingTime);
-    file->rewind();
-    content.status = file->opened();
+    content.sums = job.sums;
+    writer_.put(job.sums, std::move(upload));
+    break;
   }
-  read_file_xattrs(*file, item);
+  read_file_xattrs(file, item);
 }
 
 void ReadStage::read_stream(ByteSource& source, Content& content, const std::stop_token& stop) {
   std::unique_ptr<Upload> upload = writer_.create();
-  Tee tee(source, *upload, progress_, stop);
+  Tee tee(source, std::numeric_limits<std::uint64_t>::max(), *upload, progress_, stop);
   HashJob job;
   job.source = &tee;
   hash_many(digest_, {&job, 1});

@@ -10,6 +10,7 @@
 #include "libcore/base/queue.h"
 #include "libcore/engine/item.h"
 #include "libcore/engine/repository_writer.h"
+#include "libcore/scan/source_file.h"
 
 namespace reverse {
 
@@ -35,10 +36,11 @@ class ReadStage {
     std::shared_ptr<Batch> batch;
     std::vector<Item*> items;  // several small files, or one large one
   };
-  void read_small(std::vector<Item*>& items);
-  bool load(Item& item, std::string& bytes);
+  void read_small(std::vector<Item*>& items, const std::stop_token& stop);
+  bool load(Item& item, std::string& bytes, const std::stop_token& stop);
   void store_small(Item& item, const Sums& sums, ByteView bytes);
   void stream_large(Item& item, const std::stop_token& stop);
+  void stream(SourceFile& file, Item& item, const std::stop_token& stop);
   void finish(Task& task);
 
   RepositoryWriter& writer_;

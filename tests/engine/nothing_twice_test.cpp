@@ -166,6 +166,27 @@ TEST_CASE("reread reads everything and finds nothing new") {
   CHECK(second.head.tree == f.first.head.tree);
 }
 
+TEST_CASE("a digest of the other kind is not believed any more once the content proved to be another") {
+  Place md5, sha256;
+  Repository::create(*sha256.connect(), DigestKind::sha256);
+  TempTree source;
+  Client client;
+  source.write("file", "first");
+  source.set_mtime("file", {1000, 0});
+  advance_clock(kTrusted);
+  client.back_up(md5, source.path());
+  client.back_up(sha256, source.path());
+  source.write("file", "other");
+  source.set_mtime("file", {1000, 0});
+  BackupOptions options = Client::options(source.path());
+  options.ignore_ctime = options.reread = true;
+  client.back_up(md5, options);
+  client.back_up(sha256, source.path());
+  TempDir target;
+  restore(sha256, "latest", target.path());
+  CHECK(read_file(target / "file") == "other");
+}
+
 TEST_CASE("an unchanged tree gives no second revision where that was asked for") {
   BackedUp f;
   BackupOptions options = Client::options(f.source.path());
