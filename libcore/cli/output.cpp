@@ -131,6 +131,10 @@ void Output::draw_status() {
   if (!status_.empty()) io_.err.write(status_);
 }
 
+std::string counted(std::uint64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", format_count(count), noun, count == 1 ? "" : "s");
+}
+
 std::size_t display_width(std::string_view text) {
   // Every byte but those that continue a UTF-8 character.
   return std::size_t(

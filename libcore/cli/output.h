@@ -123,6 +123,9 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+/// "1 file", "61,210 files": for nouns that take an s.
+std::string counted(std::uint64_t count, std::string_view noun);
+
 /// The columns that `text` takes at a terminal: one per character, combining ones included.
 std::size_t display_width(std::string_view text);
 

@@ -118,8 +118,8 @@ TEST_CASE("a differing file is kept, listed, and exit 3, until --overwrite says 
   const ToolRun kept = work.restore({"latest", "-t", work.target()});
   CHECK(kept.code == 3);
   CHECK_THAT(kept.out, StartsWith("kept  " + file + "\n") &&
-                           Contains("  1 exist and differ: kept") &&
-                           Contains("  2 were there already"));
+                           Contains("  1 there, but different: kept") &&
+                           Contains("  2 already there"));
   CHECK(work.restore({"latest", "-t", work.target(), "--overwrite", "if-newer"}).code == 0);
   CHECK(work.restored("c.txt") == "mine!\n");
   CHECK(work.restore({"latest", "-t", work.target(), "--overwrite", "if-changed"}).code == 0);
@@ -170,7 +170,7 @@ TEST_CASE("damaged content is named and left out, the rest is restored, and the 
   const ToolRun run = work.restore({"latest", "-t", work.target()});
   CHECK(run.code == 4);
   CHECK_THAT(run.err, Contains("error: docs/b.txt: "));
-  CHECK_THAT(run.out, Contains("  1 are damaged in the repository: not restored"));
+  CHECK_THAT(run.out, Contains("  1 damaged in the repository: not restored"));
   CHECK(!fs::exists(work.target() + "/docs/b.txt"));
   CHECK(work.restored("docs/a.txt") == "alpha\n");
 }
@@ -182,7 +182,7 @@ TEST_CASE("what held no content when it was backed up makes a restore incomplete
   REQUIRE(work.backup({"-q"}).code == 3);
   const ToolRun run = work.restore({"latest", "-t", work.target()});
   CHECK(run.code == 3);
-  CHECK_THAT(run.out, Contains("  1 could not be read when they were backed up"));
+  CHECK_THAT(run.out, Contains("  1 without content: unreadable when backed up"));
 }
 
 TEST_CASE("set-id bits come back only with --special, and are counted without", "[tools]") {

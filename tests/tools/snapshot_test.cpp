@@ -112,7 +112,7 @@ TEST_CASE("list leaves checkpoints out where there is a complete revision, unles
 
   const ToolRun plain = work.reverse({"list", work.repo()});
   CHECK(lines_of(plain.out).size() == 1);
-  CHECK_THAT(plain.err, Contains("1 checkpoints not shown (--all)"));
+  CHECK_THAT(plain.err, Contains("1 checkpoint not shown (--all)"));
   CHECK_THAT(work.reverse({"list", "--all", work.repo()}).out, Contains("  checkpoint  "));
 }
 

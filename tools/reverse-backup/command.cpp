@@ -42,7 +42,7 @@ class BackupCommand : public Command {
 
 // --- the summary
 
-std::string counts_line(const BackupReport& report, double seconds) {
+std::string counts_line(const BackupReport& report, double seconds, bool dry_run) {
   std::string line;
   auto add = [&](std::uint64_t count, const char* what) {
     if (count > 0)
@@ -52,8 +52,9 @@ std::string counts_line(const BackupReport& report, double seconds) {
   add(report.files_changed, "changed");
   add(report.files_moved, "moved");
   add(report.files_gone, "gone");
-  if (line.empty()) add(report.dirs_new + report.dirs_changed, "directories changed");
+  if (line.empty()) add(report.dirs_new + report.dirs_changed, "directories new or changed");
   if (line.empty()) line = "nothing changed";
+  if (dry_run) return line;
   line += fmt::format(" · stored {} in {}", format_bytes(report.data_added),
                       format_duration(std::chrono::duration<double>(seconds)));
   if (report.files_changed_while_read > 0)
@@ -66,8 +67,7 @@ std::string counts_line(const BackupReport& report, double seconds) {
 
 std::string title_line(const BackupReport& report, bool dry_run) {
   const Head& head = report.head;
-  std::string size =
-      fmt::format("{} files, {}", format_count(head.files), format_bytes(head.bytes));
+  std::string size = fmt::format("{}, {}", counted(head.files, "file"), format_bytes(head.bytes));
   if (dry_run)
     return fmt::format("{}  dry run: would back up {}, {} of them to be read",
                        printable(head.set()), size, format_bytes(report.bytes_read));
@@ -198,7 +198,7 @@ void BackupCommand::tell(const BackupReport& report, double seconds, ExitCode co
   bool dry_run = call.common.dry_run;
   if (!call.output.json()) {
     call.output.summary(title_line(report, dry_run));
-    return call.output.summary("  " + counts_line(report, seconds));
+    return call.output.summary("  " + counts_line(report, seconds, dry_run));
   }
   JsonLine line = summary_object(report, seconds, dry_run);
   if (single_) line.add("exit_code", static_cast<int>(code));

@@ -158,20 +158,20 @@ void RestoreCommand::tell(const RestoreReport& report, const RestoreOptions& opt
     return call.output.result(line);
   }
   std::string text = fmt::format(
-      "{} {} files, {} to {} in {}", options.dry_run ? "would restore" : "restored",
-      format_count(report.files_restored), format_bytes(report.bytes_restored),
+      "{} {}, {} to {} in {}", options.dry_run ? "would restore" : "restored",
+      counted(report.files_restored, "file"), format_bytes(report.bytes_restored),
       printable(options.target), format_duration(std::chrono::duration<double>(seconds)));
   auto add = [&](std::uint64_t count, const char* what) {
     if (count > 0) text += fmt::format("\n  {} {}", format_count(count), what);
   };
-  add(report.files_skipped, "were there already");
-  add(report.files_kept, "exist and differ: kept (--overwrite if-changed replaces them)");
-  add(report.damaged, "are damaged in the repository: not restored");
-  add(report.unreadable, "could not be read when they were backed up");
-  add(report.failed, "could not be made here");
+  add(report.files_skipped, "already there");
+  add(report.files_kept, "there, but different: kept (--overwrite if-changed replaces)");
+  add(report.damaged, "damaged in the repository: not restored");
+  add(report.unreadable, "without content: unreadable when backed up");
+  add(report.failed, "failed");
   add(report.special_left_out,
-      "devices, set-id bits or security attributes left out (--special restores them)");
-  add(report.owners_left_out, "could not be given to their owners");
+      "left out: devices, set-id bits, security attributes (--special restores them)");
+  add(report.owners_left_out, "not given to the owner");
   call.output.summary(text);
 }
 

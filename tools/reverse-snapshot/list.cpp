@@ -48,7 +48,7 @@ void ListCommand::print(const Head& head, Invocation& call) {
   ++revisions_;
   if (call.output.json()) return call.output.result(revision_json(head));
   table_.row({printable(head.revision()), start_of(head), std::string(to_string(head.outcome)),
-              format_count(head.files) + " files", format_bytes(head.bytes),
+              counted(head.files, "file"), format_bytes(head.bytes),
               "+" + format_bytes(head.new_bytes)});
 }
 
@@ -103,7 +103,8 @@ ExitCode ListCommand::execute(Invocation& call) {
   }
   if (!table_.empty() && !(call.output.quiet() && max_age_)) call.output.result(table_.text());
   if (revisions_ == 0) call.output.note("no revisions");
-  if (hidden_ > 0) call.output.note(fmt::format("{} checkpoints not shown (--all)", hidden_));
+  if (hidden_ > 0)
+    call.output.note(fmt::format("{} not shown (--all)", counted(hidden_, "checkpoint")));
   for (const std::string& set : overdue_)
     call.output.warning("no complete revision is young enough", set);
   return code;

@@ -165,7 +165,7 @@ const ToolSpec& cat_tool() {
                              {"[OPTIONS] REPO REV:PATH..."},
                              "Writes files of a revision to standard output.",
                              {{"reverse cat /mnt/disk/backup latest:docs/a.txt", "one file"},
-                              {"reverse cat /mnt/disk/backup laptop/home@2014-01:notes | less",
+                              {"reverse cat /mnt/disk/backup laptop/home@2014-01:notes | head",
                                "as it was at the end of January 2014"}},
                              {},
                              [] { return std::make_unique<CatCommand>(); }};

@@ -76,8 +76,8 @@ void ShowCommand::show_repository(const ReadAccess& access, Invocation& call) {
       line.add("set", set).add("revisions", std::uint64_t{count}).add("newest", newest->revision());
       call.output.result(line.add("machine", newest->machine).add_path("source", newest->source));
     } else {
-      call.output.result(fmt::format("set        {}: {} revisions of {}, newest {}", printable(set),
-                                     format_count(count), printable(newest->source),
+      call.output.result(fmt::format("set        {}: {} of {}, newest {}", printable(set),
+                                     counted(count, "revision"), printable(newest->source),
                                      start_of(*newest)));
     }
   }
@@ -98,10 +98,10 @@ void ShowCommand::show_revision(const Head& head, Invocation& call) {
   row("started", head.started);
   row("finished", head.finished);
   row("outcome", std::string(to_string(head.outcome)));
-  row("holds", fmt::format("{} entries, {} files, {}", format_count(head.entries),
-                           format_count(head.files), format_bytes(head.bytes)));
-  row("stored", fmt::format("{} new objects, {}", format_count(head.new_objects),
-                            format_bytes(head.new_bytes)));
+  row("holds", fmt::format("{} entries, {}, {}", format_count(head.entries),
+                           counted(head.files, "file"), format_bytes(head.bytes)));
+  row("stored",
+      fmt::format("{}, {}", counted(head.new_objects, "new object"), format_bytes(head.new_bytes)));
   if (head.previous) row("previous", *head.previous);
   for (const std::string& tag : head.tags) row("tag", printable(tag));
   row("made by", printable(head.tool));
