@@ -90,7 +90,7 @@ void LocalUpload::close() {
 
 void LocalUpload::finish() {
   write_at(fd_.get(), buffer_, offset_, path_);
-  buffer_ = std::string();  // a closed upload waits in its batch without one
+  std::string().swap(buffer_);  // a closed upload waits in its batch without one (assignment would keep the room)
   if (ends_in_hole_ && ::ftruncate(fd_.get(), static_cast<off_t>(offset_)) != 0)
     throw_local(errno, "truncate", path_);
   keeps_descriptor_ = sync_.may_keep_descriptor();

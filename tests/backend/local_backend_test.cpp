@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -306,6 +307,17 @@ TEST_CASE("a full disk publishes nothing and is named", "[backend][root]") {
   CHECK_THAT(report, Contains("0 left, no space"));
   bool no_inodes = std::string_view(options).starts_with("nr_inodes");
   CHECK_THAT(report, Contains(no_inodes ? "no inodes free" : "0 B free"));
+}
+
+TEST_CASE("uploads that wait for their names hold none of their bytes", "[backend]") {
+  TempDir above;
+  auto backend = open_local_backend(above / "root");
+  backend->make_directory("");
+  std::vector<std::unique_ptr<Upload>> uploads;
+  std::size_t before = ::mallinfo2().uordblks;
+  for (int i = 0; i < 200; ++i)
+    uploads.push_back(upload(*backend, fmt::format("part{}", i), std::string(10'000, 'x')));
+  CHECK(::mallinfo2().uordblks - before < 200 * 2'000);
 }
 
 }  // namespace
