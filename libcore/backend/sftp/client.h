@@ -1,0 +1,66 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "libcore/backend/sftp/link.h"
+#include "libcore/backend/sftp/packet.h"
+
+namespace reverse::sftp {
+
+/// Bounds of what is under way on one connection. A thread that submits waits while one is reached.
+struct Windows {
+  std::size_t requests = 1024;
+  std::size_t out_bytes = 4 << 20;   ///< queued and sent, unanswered
+};
+
+struct CommandResult {
+  int exit_code = 0;
+  std::string output;  ///< standard output
+  std::string errors;  ///< standard error's last 4 KiB
+};
+
+/// One SFTP connection: a thread of its own moves the packets of any number of requests at once, in the order of their submission.
+/// When the connection is lost every request under way is answered by `lost`, and so is every later one at once.
+/// Thread-safe. The destructor answers what is under way by `lost`, then closes.
+class Client {
+ public:
+  /// Runs in the connection's thread, or in the submitting one where the connection is lost already: it must not wait, it may submit,
+  /// and it must not throw.
+  using Done = std::function<void(Reply&&)>;
+  using LinkOpener = std::function<std::unique_ptr<Link>()>;
+
+  /// Starts the thread, which opens the link (possibly asking for a passphrase), the SFTP subsystem, and greets. `host` is for messages.
+  Client(std::string host, LinkOpener open_link, Windows windows = {});
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  /// Waits for the server's greeting. Throws what opening the link threw; `network` with what the server said if it sent no SFTP.
+  const ServerVersion& version();
+  /// The server's limits@openssh.com, or what every server takes. Asked for with the greeting: no round trip of its own.
+  const ServerLimits& limits();
+  bool offers(const std::string& extension) { return version().extensions.contains(extension); }
+
+  /// Queues a request. Waits while a window is full, but never within a `Done`.
+  void submit(Request request, Done done);
+  /// `submit`, and waits for the reply. Throws `network` if the connection is lost; other failures are the reply's.
+  Reply call(Request request);
+  /// Runs a command beside the SFTP stream, `input` as its standard input. Throws `usage` where commands are not possible, `network`.
+  CommandResult run(const std::string& command, ByteView input = {});
+
+  /// False once the connection is lost.
+  bool alive() const;
+  /// Why it was lost; "" while it is alive.
+  std::string loss() const;
+  /// Round trips so far at the least: how often this side had nothing under way, sent, and got an answer. For tests and the bench.
+  std::uint64_t flights() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace reverse::sftp

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "libcore/backend/sftp/link.h"
+
+namespace reverse::ssh {
+
+/// A server as named on the command line: ~/.ssh/config may say more about it.
+struct Target {
+  std::string host;
+  std::string user;        ///< empty: as configured
+  std::uint16_t port = 0;  ///< 0: as configured
+};
+
+struct ConnectOptions {
+  /// Run instead of the library, as `CMD [-p PORT] [-l USER] -s -- HOST sftp` (split at blanks, no shell); empty: what serves best.
+  std::string ssh_command;
+  /// Asks the person at the terminal; `echo`: whether the answer may be shown. nullopt, or no function: nobody can be asked.
+  std::function<std::optional<std::string>(const std::string& question, bool echo)> ask;
+  /// Told once what a person should know, as a host key met for the first time.
+  std::function<void(const std::string& notice)> notice;
+};
+
+/// Connects and logs in: by libssh, or by a child `ssh` where the user's configuration holds what libssh would ignore (`ssh -G` tells),
+/// or where `ssh_command` says so. Host keys are checked strictly: an unknown one is accepted, and kept in known_hosts, only by a person
+/// at the terminal; a changed one is fatal, and the message names the line to remove.
+/// Throws `network` (unreachable: worth another try), `permission` (login or host key refused: not worth one), `usage`.
+std::unique_ptr<sftp::Link> open_link(const Target& target, const ConnectOptions& options);
+
+}  // namespace reverse::ssh
