@@ -29,8 +29,7 @@ void take_sums(FileRow& row, const Sums& sums) {
 
 Assembler::Assembler(DigestKind digest, bool first_of_set, Observer& observer, BackupReport& report,
                      PageSink pages, Rows rows)
-    : digest_(digest),
-      first_of_set_(first_of_set),
+    : first_of_set_(first_of_set),
       observer_(observer),
       report_(report),
       pages_(std::move(pages)),

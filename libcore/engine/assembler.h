@@ -35,7 +35,6 @@ class Assembler {
   void count(const Item& item);
   void learn(Item& item, Timestamp racy_since);
 
-  DigestKind digest_;
   bool first_of_set_;
   Observer& observer_;
   BackupReport& report_;

@@ -116,7 +116,7 @@ TEST_CASE("killed while it makes the repository, a backup can be repeated") {
     Client client;
     killed = signal_of_child([&] {
                const auto backend = place.connect();
-               backend->set_hook([n, &source](std::string_view call, const RepoPath& path, std::uint64_t number) {
+               backend->set_hook([n](std::string_view call, const RepoPath& path, std::uint64_t number) {
                  kill_at(n)(call, path, number);
                  if (path.starts_with("writing/")) ::_exit(0);  // made; what follows is another test's
                });
