@@ -206,9 +206,11 @@ void Restore::work(const std::stop_token& stop) {
 }
 
 void Restore::count(const Job& job, const MadeResult& result) {
+  bool is_file = job.entry.type == FileType::file;
   {
     std::lock_guard lock(mutex_);
-    report_.files_restored += result.made == Made::made;
+    report_.files_restored += is_file && result.made == Made::made;
+    report_.others_restored += !is_file && result.made == Made::made;
     report_.files_skipped += result.made == Made::skipped;
     report_.files_kept += result.made == Made::kept;
     report_.damaged += result.made == Made::damaged && job.entry.digest;
@@ -216,7 +218,7 @@ void Restore::count(const Job& job, const MadeResult& result) {
     report_.failed += result.made == Made::failed;
     if (result.made == Made::made) report_.bytes_restored += job.entry.size;
   }
-  ++observer_.progress.files;
+  observer_.progress.files += is_file;
   observer_.progress.bytes += job.entry.size;
   if (result.made == Made::made) observer_.item(ItemAction::created, job.entry.path, job.entry.size);
   if (result.made == Made::kept) observer_.kept(job.display);

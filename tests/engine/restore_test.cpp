@@ -110,9 +110,24 @@ TEST_CASE("restored twice, a tree stays as it is and nothing is written the seco
   TempDir target;
   restore(f.place, "latest", target.path());
   const Restored again = restore(f.place, "latest", target.path());
-  CHECK(again.report.files_restored == 0);
+  CHECK(again.report.files_restored + again.report.others_restored == 0);
   CHECK(again.report.files_skipped == 5);
   CHECK(differences(facts_of(f.source.path()), facts_of(target.path())) == Lines{});
+}
+
+TEST_CASE("files are counted as the revision counts them, links and special files apart") {
+  TempTree source;
+  source.write("file", "x");
+  source.make_dir("dir");
+  REQUIRE(::symlink("file", (source / "link").c_str()) == 0);
+  REQUIRE(::mkfifo((source / "dir/fifo").c_str(), 0600) == 0);
+  Place place;
+  Client client;
+  CHECK(client.back_up(place, source.path()).head.files == 1);
+  TempDir target;
+  const Restored restored = restore(place, "latest", target.path());
+  CHECK(restored.report.files_restored == 1);
+  CHECK(restored.report.others_restored == 2);
 }
 
 TEST_CASE("files that the revision does not know are left alone") {

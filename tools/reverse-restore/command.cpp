@@ -148,8 +148,9 @@ void RestoreCommand::tell(const RestoreReport& report, const RestoreOptions& opt
                           double seconds, Invocation& call, ExitCode code) const {
   if (call.output.json()) {
     JsonLine line("summary");
-    line.add("files_restored", report.files_restored).add("files_skipped", report.files_skipped);
-    line.add("files_kept", report.files_kept).add("files_deleted", 0);
+    line.add("files_restored", report.files_restored).add("others_restored", report.others_restored);
+    line.add("files_skipped", report.files_skipped).add("files_kept", report.files_kept);
+    line.add("files_deleted", 0);
     line.add("files_damaged", report.damaged).add("files_unreadable", report.unreadable);
     line.add("files_failed", report.failed).add("special_left_out", report.special_left_out);
     line.add("bytes_restored", report.bytes_restored).add("total_duration", seconds);
@@ -164,6 +165,7 @@ void RestoreCommand::tell(const RestoreReport& report, const RestoreOptions& opt
   auto add = [&](std::uint64_t count, const char* what) {
     if (count > 0) text += fmt::format("\n  {} {}", format_count(count), what);
   };
+  add(report.others_restored, "links and special files");
   add(report.files_skipped, "already there");
   add(report.files_kept, "there, but different: kept (--overwrite if-changed replaces)");
   add(report.damaged, "damaged in the repository: not restored");
