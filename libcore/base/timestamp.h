@@ -21,7 +21,7 @@ struct Timestamp {
 Timestamp to_timestamp(const timespec& time);
 timespec to_timespec(Timestamp time);
 
-/// The system's clock. Tests put `Clock` in its place.
+/// The system's clock.
 Timestamp now();
 /// `time` moved by whole seconds; stays at the first or last second there is.
 Timestamp plus_seconds(Timestamp time, std::int64_t seconds);
