@@ -118,6 +118,8 @@ struct Reply {
 
 /// A whole packet: length, type, number, body.
 std::string encode(const Request& request, std::uint32_t id);
+/// The same behind what `to` holds.
+void append_packet(std::string& to, const Request& request, std::uint32_t id);
 std::string encode_init();
 
 /// What VERSION said.

@@ -1,0 +1,117 @@
+#include "libcore/backend/sftp/client.h"
+
+#include <pthread.h>
+
+#include <csignal>
+#include <thread>
+
+#include "libcore/backend/sftp/connection.h"
+#include "libcore/backend/sftp/exchange.h"
+#include "libcore/base/error.h"
+
+namespace reverse::sftp {
+
+namespace {
+
+/// While one lives its thread, and those it starts, get no signals: an interrupted system call is a
+/// broken connection to some links.
+class WithoutSignals {
+ public:
+  WithoutSignals() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~WithoutSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  WithoutSignals(const WithoutSignals&) = delete;
+  WithoutSignals& operator=(const WithoutSignals&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+/// Waits for one reply.
+class Mailbox {
+ public:
+  void put(Reply&& reply) {
+    std::lock_guard lock(mutex_);
+    reply_ = std::move(reply);
+    came_.notify_one();  // under the lock: who waits destroys this as soon as it can
+  }
+  Reply take() {
+    std::unique_lock lock(mutex_);
+    came_.wait(lock, [&] { return reply_.has_value(); });
+    return std::move(*reply_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable came_;
+  std::optional<Reply> reply_;
+};
+
+}  // namespace
+
+class Client::Impl {
+ public:
+  Impl(std::string host, LinkOpener open_link, Windows windows)
+      : exchange_(windows), connection_(std::move(host), windows, exchange_) {
+    WithoutSignals scope;
+    thread_ = std::jthread([this, open = std::move(open_link)] { connection_.run(open); });
+  }
+  ~Impl() { exchange_.stop(); }
+  Exchange& exchange() { return exchange_; }
+
+ private:
+  Exchange exchange_;
+  Connection connection_;
+  std::jthread thread_;  ///< last: joined before the others go
+};
+
+Client::Client(std::string host, LinkOpener open_link, Windows windows)
+    : impl_(std::make_unique<Impl>(std::move(host), std::move(open_link), windows)) {}
+
+Client::~Client() = default;
+
+const ServerVersion& Client::version() {
+  return impl_->exchange().version();
+}
+const ServerLimits& Client::limits() {
+  return impl_->exchange().limits();
+}
+
+void Client::submit(Request request, Done done) {
+  impl_->exchange().submit({std::move(request), std::move(done)});
+}
+
+Reply Client::call(Request request) {
+  if (Answering::here()) fail(ErrorKind::internal, "an SFTP call waits where replies are handled");
+  Mailbox mailbox;
+  submit(std::move(request), [&mailbox](Reply&& reply) { mailbox.put(std::move(reply)); });
+  Reply reply = mailbox.take();
+  if (reply.lost) impl_->exchange().throw_loss();
+  return reply;
+}
+
+CommandResult Client::run(const std::string& command, ByteView input) {
+  Order order{.command = command, .input = input, .result = {}};
+  std::future<CommandResult> result = order.result.get_future();
+  impl_->exchange().submit(std::move(order));
+  try {
+    return result.get();
+  } catch (const Error& error) {
+    throw Error(error);  // a copy: all who lost by one connection share the first
+  }
+}
+
+bool Client::alive() const {
+  return impl_->exchange().alive();
+}
+std::string Client::loss() const {
+  return impl_->exchange().loss();
+}
+std::uint64_t Client::flights() const {
+  return impl_->exchange().flights();
+}
+
+}  // namespace reverse::sftp

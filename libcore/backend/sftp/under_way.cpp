@@ -1,0 +1,91 @@
+#include "libcore/backend/sftp/under_way.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace reverse::sftp {
+
+std::size_t weight_of(const Request& request) {
+  constexpr std::size_t kHead = 9;  // length, type, number
+  return request.body.size() + kHead;
+}
+
+UnderWay::UnderWay(Windows windows)
+    : windows_(windows), slots_(std::max<std::size_t>(windows.requests, 1)) {
+  for (std::size_t i = slots_.size(); i-- > 0;) {
+    slots_[i].number = static_cast<std::uint32_t>(i);
+    free_.push_back(static_cast<std::uint32_t>(i));
+  }
+}
+
+bool UnderWay::admits(const Request& request) const {
+  if (count_ == 0) return true;
+  return !free_.empty() && out_bytes_ + weight_of(request) <= windows_.out_bytes &&
+         reply_bytes_ + request.reply_bytes <= reply_window_;
+}
+
+std::uint32_t UnderWay::add(const Request& request, Client::Done done) {
+  Slot& slot = slots_[free_.back()];
+  free_.pop_back();
+  // A number comes again as late as can be, so that a reply that comes twice is noticed.
+  const auto step = static_cast<std::uint32_t>(slots_.size());
+  const bool wraps = slot.number > std::numeric_limits<std::uint32_t>::max() - step;
+  slot.number = wraps ? slot.number % step : slot.number + step;
+  slot.used = true;
+  slot.sent = {request.type, weight_of(request), request.reply_bytes, std::move(done)};
+  ++count_;
+  out_bytes_ += slot.sent.weight;
+  reply_bytes_ += slot.sent.reply_bytes;
+  return slot.number;
+}
+
+std::optional<UnderWay::Sent> UnderWay::take(std::uint32_t number) {
+  const std::size_t index = number % slots_.size();
+  Slot& slot = slots_[index];
+  if (!slot.used || slot.number != number) return std::nullopt;
+  slot.used = false;
+  free_.push_back(static_cast<std::uint32_t>(index));
+  --count_;
+  out_bytes_ -= slot.sent.weight;
+  reply_bytes_ -= slot.sent.reply_bytes;
+  return std::move(slot.sent);
+}
+
+std::vector<UnderWay::Sent> UnderWay::take_all() {
+  std::vector<Sent> all;
+  for (const Slot& slot : slots_)
+    if (slot.used) all.push_back(*take(slot.number));
+  return all;
+}
+
+bool answers(PacketType request, const Reply& reply) {
+  PacketType wanted = PacketType::status;
+  switch (request) {
+    case PacketType::open:
+    case PacketType::opendir:
+      wanted = PacketType::handle;
+      break;
+    case PacketType::read:
+      wanted = PacketType::data;
+      break;
+    case PacketType::readdir:
+    case PacketType::realpath:
+    case PacketType::readlink:
+      wanted = PacketType::name;
+      break;
+    case PacketType::stat:
+    case PacketType::lstat:
+    case PacketType::fstat:
+      wanted = PacketType::attrs;
+      break;
+    case PacketType::extended:
+      return reply.type == PacketType::status || reply.type == PacketType::extended_reply;
+    default:
+      break;
+  }
+  if (reply.type == wanted) return true;
+  // Anything may fail; but "ok" answers only what asks for nothing else.
+  return reply.type == PacketType::status && reply.status != Status::ok;
+}
+
+}  // namespace reverse::sftp

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "libcore/backend/sftp/client.h"
+
+namespace reverse::sftp {
+
+/// What a request counts for in `Windows::out_bytes`.
+std::size_t weight_of(const Request& request);
+
+/// The requests that were sent and not answered, by number, within the windows. One thread at a
+/// time.
+class UnderWay {
+ public:
+  explicit UnderWay(Windows windows);
+
+  /// Bounds the replies that are expected at a time, in bytes.
+  void bound_replies(std::size_t bytes) { reply_window_ = bytes; }
+
+  /// False while a window is full. One request at least is always admitted.
+  bool admits(const Request& request) const;
+  /// Keeps whom to answer; the request's number, which no other has that is under way.
+  std::uint32_t add(const Request& request, Client::Done done);
+
+  struct Sent {
+    PacketType type = PacketType::init;
+    std::size_t weight = 0;
+    std::size_t reply_bytes = 0;
+    Client::Done done;
+  };
+  /// Takes out what was sent by this number; nullopt if nothing was.
+  std::optional<Sent> take(std::uint32_t number);
+  /// Takes out all there is.
+  std::vector<Sent> take_all();
+
+  bool empty() const { return count_ == 0; }
+
+ private:
+  struct Slot {
+    std::uint32_t number = 0;
+    bool used = false;
+    Sent sent;
+  };
+
+  Windows windows_;
+  std::size_t reply_window_ = 0;
+  std::size_t count_ = 0, out_bytes_ = 0, reply_bytes_ = 0;
+  std::vector<Slot> slots_;          ///< a number's slot is its remainder by their count
+  std::vector<std::uint32_t> free_;  ///< indexes of slots
+};
+
+/// True if a reply of this type and status can be the answer to a request of that type.
+bool answers(PacketType request, const Reply& reply);
+
+}  // namespace reverse::sftp
