@@ -52,6 +52,13 @@ Sums hash_source(Hasher& hasher, ByteSource& source) {
   return hasher.finish();
 }
 
+Check to_check(XXH128_hash_t hash) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, hash);
+  return Check::from_bytes(
+      {reinterpret_cast<const char*>(canonical.digest), sizeof canonical.digest});
+}
+
 }  // namespace
 
 struct Hasher::State {
@@ -95,12 +102,7 @@ Sums Hasher::finish() {
   unsigned length = 0;
   check_evp(EVP_DigestFinal_ex(state_->context.get(), bytes.data(), &length), "EVP_DigestFinal_ex");
   sums.digest = Digest::from_bytes({reinterpret_cast<const char*>(bytes.data()), length});
-  if (state_->check) {
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state_->check.get()));
-    sums.check = Check::from_bytes(
-        {reinterpret_cast<const char*>(canonical.digest), sizeof canonical.digest});
-  }
+  if (state_->check) sums.check = to_check(XXH3_128bits_digest(state_->check.get()));
   state_->begin();
   return sums;
 }
@@ -125,6 +127,10 @@ void hash_many(DigestKind kind, std::span<HashJob> jobs) {
 
 std::uint64_t xxh3_64(ByteView bytes, std::uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
+Check check_of(ByteView bytes) {
+  return to_check(XXH3_128bits(bytes.data(), bytes.size()));
 }
 
 std::string sha256_hex(ByteView bytes) {

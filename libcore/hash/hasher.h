@@ -58,6 +58,9 @@ void hash_many(DigestKind kind, std::span<HashJob> jobs);
 /// XXH3-64 with `seed`: where pages are cut, and the ids of hard-link groups (schema/FORMAT.md).
 std::uint64_t xxh3_64(ByteView bytes, std::uint64_t seed);
 
+/// The check of bytes in memory, ten times as fast as all its sums.
+Check check_of(ByteView bytes);
+
 /// SHA-256 of bytes in memory as hex: a head's `end` (schema/FORMAT.md).
 std::string sha256_hex(ByteView bytes);
 

@@ -1,5 +1,6 @@
 #include "libcore/store/gate.h"
 
+#include <set>
 #include <vector>
 
 #include "libcore/base/error.h"
@@ -13,6 +14,22 @@ namespace reverse {
 namespace {
 
 constexpr std::uint32_t kHeadMode = 0444;
+constexpr int kOpenings = 10;    // gc may take writing/ away between two steps; hardly this often
+constexpr int kClearings = 100;  // writers may create heads while a closed gate is emptied
+
+/// Makes `inner` and, where it is missing, its parent `outer`. gc removes such directories when
+/// they are empty, or moves them away: that may happen in between.
+void make_nested_directory(Backend& backend, const RepoPath& outer, const RepoPath& inner) {
+  for (int attempt = 1;; ++attempt) {
+    backend.make_directory(outer);
+    try {
+      backend.make_directory(inner);
+      return;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::not_found || attempt == kOpenings) throw;
+    }
+  }
+}
 
 /// True if a revision of that name is there and is `head` itself.
 bool is_published(Backend& backend, const Head& head) {
@@ -28,8 +45,7 @@ bool is_published(Backend& backend, const Head& head) {
 void make_set_directory(Backend& backend, const Head& head) {
   RepoPath set = layout::set_directory(head.set());
   if (backend.stat(set)) return;
-  backend.make_directory(layout::set_directory(head.host));
-  backend.make_directory(set);
+  make_nested_directory(backend, layout::set_directory(head.host), set);
 }
 
 /// The directories whose names the revision's own name depends on; others may have made them just
@@ -58,6 +74,39 @@ PublishResult move_out_of_gate(Backend& backend, Upload& upload, const Head& hea
   return result == MoveResult::exists ? PublishResult::exists : PublishResult::closed;
 }
 
+std::vector<ListedFile> listed(Backend& backend, const RepoPath& directory) {
+  std::vector<ListedFile> files;
+  list_if_there(backend, directory, [&files](const ListedFile& file) { files.push_back(file); });
+  return files;
+}
+
+std::set<RepoPath> closed_gates(Backend& backend) {
+  std::set<RepoPath> gates;
+  for (int look = backend.traits().reliable_listing ? 1 : 0; look < 2; ++look)
+    for (const ListedFile& file : listed(backend, ""))
+      if (file.stat.type == FileType::directory && file.name.starts_with(layout::kWriting + "."))
+        gates.insert(file.name);
+  return gates;
+}
+
+/// Removes a gate that was moved aside with everything in it. That a directory could be removed
+/// proves it empty, whatever a listing says; and without it no path into it leads anywhere.
+void remove_closed_gate(Backend& backend, const RepoPath& gate) {
+  for (int attempt = 0; attempt < kClearings; ++attempt) {
+    for (const ListedFile& child : listed(backend, gate)) {
+      RepoPath path = gate + "/" + child.name;
+      if (child.stat.type != FileType::directory) {
+        backend.remove(path);
+        continue;
+      }
+      for (const ListedFile& head : listed(backend, path)) backend.remove(path + "/" + head.name);
+      backend.remove_directory(path);
+    }
+    if (backend.remove_directory(gate) || !backend.stat(gate)) return;
+  }
+  fail(ErrorKind::io, "{} cannot be emptied: new files keep coming", backend.display(gate));
+}
+
 }  // namespace
 
 std::optional<std::string> find_gate(Backend& backend) {
@@ -71,8 +120,7 @@ std::optional<std::string> find_gate(Backend& backend) {
 std::string find_or_open_gate(Backend& backend) {
   if (std::optional<std::string> token = find_gate(backend)) return *token;
   std::string token = random_hex(16);
-  backend.make_directory(layout::kWriting);
-  backend.make_directory(layout::gate(token));
+  make_nested_directory(backend, layout::kWriting, layout::gate(token));
   return token;
 }
 
@@ -95,6 +143,15 @@ PublishResult publish_head(Backend& backend, Upload& upload, const Head& head) {
     if (result == PublishResult::published) backend.barrier(directories_above(head));
     return result;
   });
+}
+
+void close_gate(Backend& backend, const std::string& run) {
+  with_context("close the gate", [&] {
+    // Whatever it answers: another run may have been first, or the answer to an earlier try lost.
+    backend.move(layout::kWriting, layout::kWriting + "." + run);
+    for (const RepoPath& gate : closed_gates(backend)) remove_closed_gate(backend, gate);
+  });
+  find_or_open_gate(backend);
 }
 
 }  // namespace reverse

@@ -36,4 +36,10 @@ enum class PublishResult {
 /// throws when not even that can be told.
 PublishResult publish_head(Backend& backend, Upload& upload, const Head& head);
 
+/// Closes every gate (schema/FORMAT.md, G6), those included that an earlier `run` of gc was killed
+/// closing, and opens a new one. When it returns, no head under an older token can be published any
+/// more, not even by a request under way. `run`: the caller's own, 32 hex digits. Throws `io` if
+/// writers put heads there faster than they can be removed.
+void close_gate(Backend& backend, const std::string& run);
+
 }  // namespace reverse

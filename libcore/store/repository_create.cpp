@@ -7,6 +7,7 @@
 #include "libcore/base/timestamp.h"
 #include "libcore/store/gate.h"
 #include "libcore/store/repository.h"
+#include "libcore/store/reserve.h"
 #include "libcore/store/small_files.h"
 
 namespace reverse {
@@ -16,7 +17,6 @@ extern const std::string_view kRecoverText;
 
 namespace {
 
-constexpr std::size_t kReserveBytes = 1 << 20;
 constexpr std::uint32_t kTextMode = 0444;
 constexpr std::uint32_t kScriptMode = 0555;
 
@@ -72,8 +72,7 @@ void make_layout(Backend& backend) {
   find_or_open_gate(backend);
   put_file(backend, kRecoverText, kTextMode, layout::kRecoverText);
   put_file(backend, kRestoreScript, kScriptMode, layout::kRestoreScript);
-  // Random, so that no file system stores it in less.
-  put_file(backend, random_hex(kReserveBytes / 2), kTextMode, layout::kReserve);
+  make_reserve(backend);
   std::vector<RepoPath> changed = {""};
   for (const RepoPath* directory : kDirectories) changed.push_back(*directory);
   backend.barrier(changed);

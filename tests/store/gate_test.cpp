@@ -15,6 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+const std::string kRun = "00112233445566778899aabbccddeeff";
+
 /// As much of a repository as a gate needs, and a head that could go through it.
 struct Ready {
   TempDir directory;
@@ -111,6 +113,79 @@ TEST_CASE("a lost reply is settled by looking", "[store][gate]") {
   CHECK(not_done.publish_through(before) == PublishResult::closed);
   CHECK_FALSE(not_done.is_there());
   CHECK(not_done.gate_is_empty());
+}
+
+TEST_CASE("closing removes the heads that were on their way, and opens another gate",
+          "[store][gate]") {
+  Ready ready;
+  std::unique_ptr<Upload> upload = open_head(*ready.backend, ready.token, ready.head.id);
+  close_gate(*ready.backend, kRun);
+  CHECK(publish_head(*ready.backend, *upload, ready.head) == PublishResult::closed);
+  CHECK_FALSE(ready.is_there());
+  std::optional<std::string> token = find_gate(*ready.backend);
+  REQUIRE(token);
+  CHECK(*token != ready.token);
+  CHECK_FALSE(fs::exists(ready.directory / ("writing." + kRun)));
+}
+
+TEST_CASE("closing finishes what a run was killed at, and copes with a gate that is gone",
+          "[store][gate]") {
+  Ready ready;
+  std::unique_ptr<Upload> upload = open_head(*ready.backend, ready.token, ready.head.id);
+  ready.backend->move("writing", "writing.ffffffffffffffffffffffffffffffff");
+  close_gate(*ready.backend, kRun);
+  CHECK_FALSE(fs::exists(ready.directory / "writing.ffffffffffffffffffffffffffffffff"));
+  CHECK(find_gate(*ready.backend));
+  CHECK(publish_head(*ready.backend, *upload, ready.head) == PublishResult::closed);
+}
+
+/// A server on which a writer keeps creating heads in a gate that is being closed, for a while.
+class BusyBackend : public ForwardingBackend {
+ public:
+  BusyBackend(Backend& inner, int heads) : ForwardingBackend(inner), heads_(heads) {}
+  bool remove_directory(const RepoPath& path) override {
+    if (path.find('/') != RepoPath::npos && heads_ > 0) {
+      std::unique_ptr<Upload> upload = create(path + "/late" + std::to_string(heads_--), 0444);
+      upload->close();
+      Publication aside{upload.get(), path + "/stays" + std::to_string(heads_)};
+      publish({&aside, 1});
+    }
+    return ForwardingBackend::remove_directory(path);
+  }
+
+ private:
+  int heads_;
+};
+
+TEST_CASE("a gate is closed only when its directory is gone", "[store][gate]") {
+  Ready ready;
+  BusyBackend busy(*ready.backend, 7);
+  close_gate(busy, kRun);
+  CHECK_FALSE(fs::exists(ready.directory / ("writing." + kRun)));
+  BusyBackend hopeless(*ready.backend, 1000);
+  CHECK_THROWS_AS(close_gate(hopeless, kRun), Error);
+}
+
+/// Takes writing/ away, as gc does, just before something is made in it.
+class ClosingBackend : public ForwardingBackend {
+ public:
+  using ForwardingBackend::ForwardingBackend;
+  bool make_directory(const RepoPath& path) override {
+    if (path.starts_with("writing/") && closings_-- > 0)
+      ForwardingBackend::remove_directory("writing");
+    return ForwardingBackend::make_directory(path);
+  }
+
+ private:
+  int closings_ = 3;
+};
+
+TEST_CASE("a gate can be opened while gc closes others", "[store][gate]") {
+  Ready ready;
+  ready.close_gate();
+  ClosingBackend closing(*ready.backend);
+  std::string token = find_or_open_gate(closing);
+  CHECK(find_gate(*ready.backend) == token);
 }
 
 TEST_CASE("an abandoned head leaves nothing", "[store][gate]") {

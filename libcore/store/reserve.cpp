@@ -1,0 +1,23 @@
+#include "libcore/store/reserve.h"
+
+#include "libcore/base/random.h"
+#include "libcore/store/small_files.h"
+
+namespace reverse {
+
+namespace {
+
+constexpr std::size_t kBytes = 1 << 20;
+constexpr std::uint32_t kMode = 0444;
+
+}  // namespace
+
+void make_reserve(Backend& backend) {
+  if (backend.stat(layout::kReserve)) return;
+  // Random, so that no file system stores it in less.
+  std::unique_ptr<Upload> upload = upload_text(backend, random_hex(kBytes / 2), kMode);
+  Publication publication{upload.get(), layout::kReserve};
+  backend.publish({&publication, 1});
+}
+
+}  // namespace reverse
