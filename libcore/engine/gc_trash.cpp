@@ -1,0 +1,81 @@
+#include "libcore/engine/gc_trash.h"
+
+#include <set>
+
+#include "libcore/base/error.h"
+#include "libcore/hash/hasher.h"
+#include "libcore/store/small_files.h"
+#include "libcore/store/trash.h"
+
+namespace reverse {
+
+void Trash::list() {
+  runs_.clear();
+  remains_.clear();
+  objects_.clear();
+  list_if_there(repository_.backend(), layout::kTrash, [this](const ListedFile& file) {
+    if (file.stat.type == FileType::directory && layout::is_token(file.name))
+      runs_.push_back({file.name, file.stat.mtime});
+  });
+  for (std::uint32_t i = 0; i < runs_.size(); ++i) list_run(i);
+}
+
+void Trash::list_run(std::uint32_t index) {
+  DigestKind kind = repository_.info().digest;
+  list_if_there(repository_.backend(), trash_run(runs_[index].name), [&](const ListedFile& file) {
+    runs_[index].is_used = true;
+    if (revision_of_trashed_head(file.name) || revision_of_trashed_mark(file.name))
+      remains_.push_back({file.name, index});
+    std::optional<ObjectName> name = parse_object_name(file.name);
+    if (name && name->digest.kind() == kind && file.stat.type == FileType::file)
+      objects_.add({*name, index, file.stat.size});
+  });
+}
+
+void Trash::add_planned(const ObjectName& name, std::uint64_t size, Timestamp now) {
+  if (runs_.empty() || !runs_.back().name.empty()) runs_.push_back({"", now, true});
+  objects_.add({name, static_cast<std::uint32_t>(runs_.size() - 1), size});
+}
+
+std::vector<std::string> Trash::half_expired() const {
+  std::set<std::string> marks;
+  for (const TrashedRemains& remains : remains_)
+    if (auto revision = revision_of_trashed_mark(remains.name)) marks.insert(*revision);
+  for (const TrashedRemains& remains : remains_)
+    if (auto revision = revision_of_trashed_head(remains.name)) marks.erase(*revision);
+  return {marks.begin(), marks.end()};
+}
+
+RepoPath Trash::path(const TrashedObject& object) const {
+  return trash_path(runs_[object.run].name, to_string(object.name));
+}
+
+RepoPath Trash::path(const TrashedRemains& remains) const {
+  return trash_path(runs_[remains.run].name, remains.name);
+}
+
+bool Trash::is_whole(const TrashedObject& object) {
+  HashSink sink(repository_.info().digest);
+  repository_.backend().read(path(object), sink);
+  Sums sums = sink.finish();
+  return sums.digest == object.name.digest &&
+         (!object.name.variant || object.name.variant == sums.check);
+}
+
+Trash::PutBack Trash::put_back(const TrashedObject& object) {
+  Backend& backend = repository_.backend();
+  try {
+    if (is_whole(object)) {
+      MoveResult result = backend.move(path(object), object_path(object.name));
+      return result == MoveResult::done ? PutBack::done : PutBack::gone;
+    }
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return PutBack::gone;  // another run was faster
+  }
+  backend.make_directory(layout::kBad);
+  backend.move(path(object), layout::kBad + "/" + to_string(object.name));
+  return PutBack::damaged;
+}
+
+}  // namespace reverse

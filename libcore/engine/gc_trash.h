@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "libcore/base/timestamp.h"
+#include "libcore/engine/sharded_set.h"
+#include "libcore/store/repository.h"
+
+namespace reverse {
+
+/// An object in the trash.
+struct TrashedObject {
+  ObjectName name;
+  std::uint32_t run = 0;   ///< index into `Trash::runs`
+  std::uint64_t size = 0;  ///< bytes
+
+  unsigned shard() const { return static_cast<unsigned char>(name.digest.bytes()[0]); }
+  auto operator<=>(const TrashedObject&) const = default;
+};
+
+/// One directory of the trash.
+struct TrashRun {
+  std::string name;
+  Timestamp changed;     ///< when a name last came or went: nothing in it was taken out later
+  bool is_used = false;  ///< something was listed in it
+};
+
+/// What is left of a revision in the trash: its head or its mark.
+struct TrashedRemains {
+  std::string name;
+  std::uint32_t run = 0;
+};
+
+/// What a listing of trash/ found. Foreign names are left out: they are never touched.
+class Trash {
+ public:
+  explicit Trash(const Repository& repository) : repository_(repository) {}
+
+  /// Lists the trash anew.
+  void list();
+  /// Adds an object that a dry run only would have taken out at `now`.
+  void add_planned(const ObjectName& name, std::uint64_t size, Timestamp now);
+
+  std::vector<TrashedObject> shard(int index) { return objects_.shard(index); }
+  const std::vector<TrashRun>& runs() const { return runs_; }
+  const std::vector<TrashedRemains>& remains() const { return remains_; }
+  /// Revisions whose mark lies in the trash and whose head does not, sorted: whoever took the mark
+  /// may have died before it moved the head.
+  std::vector<std::string> half_expired() const;
+
+  RepoPath path(const TrashedObject& object) const;
+  RepoPath path(const TrashedRemains& remains) const;
+
+  enum class PutBack {
+    done,     ///< back in objects/
+    damaged,  ///< moved to bad/, or left where it was, since something bad has that name already
+    gone,     ///< no longer there, or its name in objects/ is taken by now
+  };
+  /// Hashes an object and, if it is whole, moves it back to objects/.
+  PutBack put_back(const TrashedObject& object);
+
+ private:
+  void list_run(std::uint32_t index);
+  bool is_whole(const TrashedObject& object);
+
+  const Repository& repository_;
+  std::vector<TrashRun> runs_;
+  std::vector<TrashedRemains> remains_;
+  ShardedSet<TrashedObject> objects_;
+};
+
+}  // namespace reverse
