@@ -99,7 +99,9 @@ RestoreReport Restore::run(const std::stop_token& outer) {
   levels_.push_back({parent_path(options_.path), target_, display});
   Pipeline pipeline(outer);
   std::stop_token stop = pipeline.stop_token();
-  for (unsigned i = 0; i < kWriters; ++i) pipeline.start([&] { work(stop); });
+  // A dry run is a listing: one worker keeps it in order.
+  unsigned workers = options_.dry_run ? 1 : kWriters;
+  for (unsigned i = 0; i < workers; ++i) pipeline.start([&] { work(stop); });
   pipeline.run_here([&] { plan(stop); });
   pipeline.wait();
   for (auto& [id, group] : groups_)
