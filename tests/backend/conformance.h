@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "libcore/backend/backend.h"
+#include "libcore/backend/sftp/child_link.h"
+#include "libcore/backend/sftp/sftp_backend.h"
 #include "libcore/base/temp_dir.h"
 #include "tests/support/backends/fault_backend.h"
 #include "tests/support/backends/memory_backend.h"
@@ -39,6 +41,18 @@ inline Subject fault_subject() {
   return subject;
 }
 
+/// OpenSSH's server over pipes.
+inline Subject sftp_subject() {
+  auto root = std::make_unique<TempDir>();
+  auto client = std::make_shared<sftp::Client>("server", [] {
+    return std::make_unique<sftp::ChildLink>(
+        std::vector<std::string>{"/usr/lib/openssh/sftp-server"},
+        std::vector<std::string>{"sh", "-c"});
+  });
+  auto backend = sftp::open_sftp_backend(client, "server", root->path());
+  return {std::move(root), std::move(backend)};
+}
+
 /// Whose promises conformance_test.cpp checks: the test runs once for each. To add a backend: a
 /// function as above, and a row here.
 inline Subject any_subject() {
@@ -47,7 +61,7 @@ inline Subject any_subject() {
     Subject (*make)();
   };
   Row row = GENERATE(Row{"memory", memory_subject}, Row{"local", [] { return local_subject(); }},
-                     Row{"faults", fault_subject});
+                     Row{"faults", fault_subject}, Row{"sftp-server", sftp_subject});
   UNSCOPED_INFO("backend: " << row.name);
   return row.make();
 }

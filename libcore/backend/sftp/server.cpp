@@ -1,0 +1,101 @@
+#include "libcore/backend/sftp/server.h"
+
+#include <condition_variable>
+#include <mutex>
+
+#include "libcore/base/error.h"
+#include "libcore/base/text.h"
+
+namespace reverse::sftp {
+
+namespace {
+
+ErrorKind kind_of(const Reply& reply) {
+  if (reply.lost) return ErrorKind::network;
+  switch (reply.status) {
+    case Status::no_such_file:
+      return ErrorKind::not_found;
+    case Status::permission_denied:
+      return ErrorKind::permission;
+    case Status::unsupported:
+      return ErrorKind::unsupported;
+    default:
+      return ErrorKind::io;
+  }
+}
+
+}  // namespace
+
+std::string Server::full(const RepoPath& path) const {
+  if (path.empty()) return root_.empty() ? "." : root_;
+  if (root_.empty()) return path;
+  return root_.ends_with('/') ? root_ + path : root_ + "/" + path;
+}
+
+std::string Server::quote(const std::string& full) const {
+  return fmt::format("'{}:{}'", printable(host_), printable(full));
+}
+
+FileStat to_file_stat(const Attributes& attributes) {
+  std::uint32_t mode = attributes.mode.value_or(0);
+  return {.type = file_type_of_mode(mode),
+          .size = attributes.size.value_or(0),
+          .mode = mode & 07777,
+          .mtime = {attributes.mtime.value_or(0), 0},
+          .links = 0};
+}
+
+std::optional<FileStat> Server::examine(const std::string& full) const {
+  Reply reply = client_->call(lstat_request(full));
+  if (reply.type == PacketType::attrs) return to_file_stat(reply.attributes);
+  if (reply.status != Status::no_such_file) throw_failure(reply, "stat", full);
+  return std::nullopt;
+}
+
+std::optional<FileSystemStat> Server::room() const {
+  if (!client_->offers("statvfs@openssh.com")) return std::nullopt;
+  Reply reply = client_->call(statvfs_request(full("")));
+  if (reply.type != PacketType::extended_reply) return std::nullopt;
+  return parse_statvfs(reply.extended);
+}
+
+void Server::throw_failure(const Reply& reply, std::string_view act,
+                           const std::string& full) const {
+  std::string words =
+      reply.message.empty() ? std::string(to_string(reply.status)) : printable(reply.message);
+  ErrorKind kind = kind_of(reply);
+  if (kind == ErrorKind::io) {  // version 3 has no code of its own for a full disk
+    std::optional<FileSystemStat> stat = room();
+    if (stat && stat->read_only) words += " (the file system is read-only)";
+    if (stat && stat->available_blocks == 0) {
+      kind = ErrorKind::no_space;
+      words += " (0 B free there)";
+    } else if (stat && stat->inodes > 0 && stat->free_inodes == 0) {
+      kind = ErrorKind::no_space;
+      words += " (no inodes free there)";
+    }
+  }
+  fail(kind, "{} {}: {}", act, quote(full), words);
+}
+
+void Server::check(const Reply& reply, std::string_view act, const std::string& full) const {
+  if (reply.lost || reply.status != Status::ok) throw_failure(reply, act, full);
+}
+
+std::vector<Reply> Server::call_all(std::vector<Request> requests) const {
+  std::vector<Reply> replies(requests.size());
+  std::mutex mutex;
+  std::condition_variable all_done;
+  std::size_t left = requests.size();
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    client_->submit(std::move(requests[i]), [&, i](Reply&& reply) {
+      std::lock_guard lock(mutex);
+      replies[i] = std::move(reply);
+      if (--left == 0) all_done.notify_one();
+    });
+  std::unique_lock lock(mutex);
+  all_done.wait(lock, [&] { return left == 0; });
+  return replies;
+}
+
+}  // namespace reverse::sftp
