@@ -14,10 +14,6 @@ using namespace reverse;
 
 namespace {
 
-Check check_of(const std::string& text) {
-  return *hash_bytes(DigestKind::md5, text).check;
-}
-
 /// A cache directory that several runs use, each as a process of its own would.
 struct Fixture {
   std::unique_ptr<PresentSet> open() {
