@@ -18,9 +18,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// As many bytes as one good write: fewer switches between us and the child. A wish: users have a
-/// budget of pipe pages.
-constexpr int kPipeSize = 1 << 20;
 constexpr milliseconds kTimeToEnd{1000};
 constexpr milliseconds kTimeToTerminate{500};
 constexpr milliseconds kLongestPoll{20};
