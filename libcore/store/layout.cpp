@@ -36,6 +36,10 @@ RepoPath head(std::string_view revision) {
   return join({kManifests, "/", revision, ".yaml"});
 }
 
+RepoPath mark(std::string_view revision) {
+  return join({kForgotten, "/", revision});
+}
+
 RepoPath gate(std::string_view token) {
   return join({kWriting, "/", token});
 }

@@ -35,6 +35,8 @@ RepoPath shard(int index);
 RepoPath set_directory(std::string_view set);
 /// "manifests/HOST/LABEL/NAME.yaml" for revision "HOST/LABEL/NAME".
 RepoPath head(std::string_view revision);
+/// "forgotten/HOST/LABEL/NAME" for the mark of revision "HOST/LABEL/NAME".
+RepoPath mark(std::string_view revision);
 /// "writing/TOKEN"
 RepoPath gate(std::string_view token);
 /// "writing/TOKEN/ID.yaml": a head before it is published.

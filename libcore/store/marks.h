@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libcore/backend/backend.h"
+#include "libcore/base/timestamp.h"
+
+namespace reverse {
+
+// Marks (schema/FORMAT.md, "Forgetting and collecting"): an empty file forgotten/HOST/LABEL/NAME
+// says that revision HOST/LABEL/NAME may go. Until gc has taken its mark, a revision counts in full.
+
+struct Mark {
+  std::string revision;  ///< "HOST/LABEL/NAME"
+  Timestamp made;        ///< by the repository's clock
+};
+
+/// All marks, sorted by revision, those of revisions that are gone included. Foreign names are left
+/// out.
+std::vector<Mark> list_marks(Backend& backend);
+
+/// Marks a revision, durably; gives up the reserve if the disk is full. False if it was marked: the
+/// mark keeps its age.
+bool make_mark(Backend& backend, std::string_view revision);
+
+/// Takes a mark back, durably. False if there is none (any more): gc may have taken it.
+bool remove_mark(Backend& backend, std::string_view revision);
+
+}  // namespace reverse
