@@ -10,7 +10,8 @@
 namespace reverse {
 
 // Marks (schema/FORMAT.md, "Forgetting and collecting"): an empty file forgotten/HOST/LABEL/NAME
-// says that revision HOST/LABEL/NAME may go. Until gc has taken its mark, a revision counts in full.
+// says that revision HOST/LABEL/NAME may go. Until gc has taken its mark, a revision counts in
+// full.
 
 struct Mark {
   std::string revision;  ///< "HOST/LABEL/NAME"
