@@ -149,8 +149,10 @@ std::size_t ScriptedPeer::take(ByteView bytes) {
 
 std::optional<std::size_t> ScriptedPeer::give(std::span<char> room) {
   std::lock_guard lock(mutex_);
-  if (to_client_.empty() && closed_) return std::nullopt;
-  const std::size_t size = std::min({room.size(), read_size, to_client_.size()});
+  if ((to_client_.empty() && closed_) || given_ == closes_after) return std::nullopt;
+  const std::size_t size =
+      std::min({room.size(), read_size, to_client_.size(), closes_after - given_});
+  given_ += size;
   std::memcpy(room.data(), to_client_.data(), size);
   to_client_.erase(0, size);
   return size;

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -41,6 +42,7 @@ class ScriptedPeer {
   std::size_t read_size = 1 << 20;   ///< bytes that the client gets at a time
   std::size_t write_size = 1 << 20;  ///< bytes that the peer takes at a time
   std::size_t reply_window = 1 << 20;
+  std::size_t closes_after = std::numeric_limits<std::size_t>::max();  ///< bytes to the client
   std::string last_words;
 
   /// To be opened by a client.
@@ -73,7 +75,7 @@ class ScriptedPeer {
   std::condition_variable changed_;
   std::string to_peer_, to_client_;
   std::vector<Received> kept_;
-  std::size_t received_ = 0, writes_ = 0;
+  std::size_t received_ = 0, writes_ = 0, given_ = 0;
   bool greeted_ = false, closed_ = false, accepts_ = true, woken_ = false;
 };
 

@@ -155,15 +155,16 @@ void Connection::greet(ByteView packet) {
 
 void Connection::dispatch(ByteView packet) {
   NumberedReply got = parse_reply(packet);
-  std::optional<UnderWay::Sent> sent = under_way_.take(got.id);
-  if (!sent) fail(ErrorKind::network, "got a reply to request {}, which is not under way", got.id);
-  if (!answers(sent->type, got.reply))
+  const UnderWay::Sent* found = under_way_.find(got.id);
+  if (!found) fail(ErrorKind::network, "got a reply to request {}, which is not under way", got.id);
+  if (!answers(found->type, got.reply))
     fail(ErrorKind::network, "got a reply of type {} to a request of type {}",
-         static_cast<unsigned>(got.reply.type), static_cast<unsigned>(sent->type));
+         static_cast<unsigned>(got.reply.type), static_cast<unsigned>(found->type));
   if (flight_) exchange_.count_flight();
   flight_ = false;
-  exchange_.answered(1, sent->weight);
-  sent->done(std::move(got.reply));
+  const UnderWay::Sent sent = under_way_.take(got.id);
+  exchange_.answered(1, sent.weight);
+  sent.done(std::move(got.reply));
 }
 
 /// The server's text may come in pieces: it is given a moment to be complete.

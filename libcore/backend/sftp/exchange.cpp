@@ -157,7 +157,8 @@ void Exchange::answered(std::size_t requests, std::size_t weight) {
   requests_ -= requests;
   weight_ -= weight;
   // Not at every reply: those who wait should find room for several requests each time they wake.
-  if (requests_ <= windows_.requests / 4 * 3 && weight_ <= windows_.out_bytes / 4 * 3)
+  if (requests_ <= windows_.requests - windows_.requests / 4 &&
+      weight_ <= windows_.out_bytes - windows_.out_bytes / 4)
     roomy_.notify_all();
 }
 

@@ -39,10 +39,14 @@ std::uint32_t UnderWay::add(const Request& request, Client::Done done) {
   return slot.number;
 }
 
-std::optional<UnderWay::Sent> UnderWay::take(std::uint32_t number) {
+const UnderWay::Sent* UnderWay::find(std::uint32_t number) const {
+  const Slot& slot = slots_[number % slots_.size()];
+  return slot.used && slot.number == number ? &slot.sent : nullptr;
+}
+
+UnderWay::Sent UnderWay::take(std::uint32_t number) {
   const std::size_t index = number % slots_.size();
   Slot& slot = slots_[index];
-  if (!slot.used || slot.number != number) return std::nullopt;
   slot.used = false;
   free_.push_back(static_cast<std::uint32_t>(index));
   --count_;
@@ -54,7 +58,7 @@ std::optional<UnderWay::Sent> UnderWay::take(std::uint32_t number) {
 std::vector<UnderWay::Sent> UnderWay::take_all() {
   std::vector<Sent> all;
   for (const Slot& slot : slots_)
-    if (slot.used) all.push_back(*take(slot.number));
+    if (slot.used) all.push_back(take(slot.number));
   return all;
 }
 

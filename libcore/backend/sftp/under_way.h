@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "libcore/backend/sftp/client.h"
@@ -31,8 +30,10 @@ class UnderWay {
     std::size_t reply_bytes = 0;
     Client::Done done;
   };
-  /// Takes out what was sent by this number; nullopt if nothing was.
-  std::optional<Sent> take(std::uint32_t number);
+  /// What was sent by this number; nullptr if nothing was. Valid until the next `add` or `take`.
+  const Sent* find(std::uint32_t number) const;
+  /// Takes out what `find` finds.
+  Sent take(std::uint32_t number);
   /// Takes out all there is.
   std::vector<Sent> take_all();
 
