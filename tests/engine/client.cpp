@@ -143,15 +143,15 @@ namespace {
 
 class Inspection {
  public:
-  explicit Inspection(const Place& place)
-      : backend_(place.connect()), repository_(Repository::open(*backend_, false)) {}
+  explicit Inspection(Backend& backend)
+      : backend_(backend), repository_(Repository::open(backend, false)) {}
 
   std::vector<std::string> run() {
     visit_heads(
         repository_, {}, [this](const Head& head) { look_at(head); },
         [this](const std::string& name, const Error& error) { note(name, error); });
     for (int shard = 0; shard < layout::kShards; ++shard)
-      backend_->list(layout::shard(shard), [&](const ListedFile& file) {
+      backend_.list(layout::shard(shard), [&](const ListedFile& file) {
         look_at_object(layout::shard(shard) + "/" + file.name, file.name);
       });
     return std::move(defects_);
@@ -184,19 +184,23 @@ class Inspection {
   void look_at_object(const RepoPath& path, const std::string& name) {
     const std::optional<ObjectName> object = parse_object_name(name);
     HashSink sink(repository_.info().digest);
-    backend_->read(path, sink);
+    backend_.read(path, sink);
     if (!object || sink.finish().digest != object->digest) defects_.push_back(path + " is damaged");
   }
 
-  std::unique_ptr<FaultBackend> backend_;
+  Backend& backend_;
   Repository repository_;
   std::vector<std::string> defects_;
 };
 
 }  // namespace
 
+std::vector<std::string> defects(Backend& backend) {
+  return Inspection(backend).run();
+}
+
 std::vector<std::string> defects(const Place& place) {
-  return Inspection(place).run();
+  return defects(*place.connect());
 }
 
 }  // namespace reverse

@@ -103,6 +103,7 @@ std::vector<Head> heads_of(const Place& place);
 
 /// What breaks the promise that everything published is whole: damaged heads, pages and objects that
 /// are missing or have other sums. Objects that nobody cites must be whole as well. Empty if sound.
+std::vector<std::string> defects(Backend& backend);
 std::vector<std::string> defects(const Place& place);
 
 }  // namespace reverse

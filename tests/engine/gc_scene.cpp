@@ -1,0 +1,161 @@
+#include "tests/engine/gc_scene.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "libcore/base/fd.h"
+#include "libcore/hash/hasher.h"
+#include "libcore/store/layout.h"
+#include "tests/engine/test_clock.h"
+
+namespace reverse {
+
+namespace fs = std::filesystem;
+
+GcReport collect(Backend& backend, const GcOptions& options, RecordingObserver* observer) {
+  RecordingObserver own;
+  return run_gc(Repository::open(backend, true), options, observer != nullptr ? *observer : own,
+                {});
+}
+
+GcReport collect(const Place& place, const GcOptions& options) {
+  return collect(*place.connect(), options);
+}
+
+GcOptions at_once() {
+  GcOptions options;
+  options.grace = std::chrono::seconds(0);
+  options.allow = {"mass-gc"};
+  return options;
+}
+
+namespace {
+
+std::string mark_of(const Place& place, const std::string& revision) {
+  return place.path() + "/forgotten/" + revision;
+}
+
+}  // namespace
+
+void forget(const Place& place, const std::string& revision) {
+  const std::string path = mark_of(place, revision);
+  fs::create_directories(fs::path(path).parent_path());
+  write_file(path, "");
+}
+
+void unforget(const Place& place, const std::string& revision) {
+  REQUIRE(fs::remove(mark_of(place, revision)));
+}
+
+bool is_marked(const Place& place, const std::string& revision) {
+  return fs::exists(mark_of(place, revision));
+}
+
+void age(const Place& place, int hours) {
+  std::vector<std::string> paths;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(place.path()))
+    paths.push_back(entry.path().string());
+  for (const std::string& path : paths) {
+    struct stat info;
+    REQUIRE(::lstat(path.c_str(), &info) == 0);
+    timespec times[2] = {info.st_atim, info.st_mtim};
+    times[1].tv_sec -= hours * 3600L;
+    REQUIRE(::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW) == 0);
+  }
+}
+
+std::vector<std::string> files_below(const Place& place, const std::string& directory) {
+  std::vector<std::string> files;
+  const fs::path root = place.path() + "/" + directory;
+  if (!fs::exists(root)) return files;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root))
+    if (entry.is_regular_file()) files.push_back(fs::relative(entry.path(), root).string());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string object_of(const std::string& content) {
+  return object_path({hash_bytes(DigestKind::md5, content).digest, std::nullopt});
+}
+
+bool has_object(const Place& place, const std::string& content) {
+  return fs::exists(place.path() + "/" + object_of(content));
+}
+
+void Versions::write(int version) {
+  for (int i = 0; i < 12; ++i)
+    source.write("shared/f" + std::to_string(i), "shared " + std::to_string(i));
+  for (int i = 0; i < 4; ++i)
+    source.write("own/f" + std::to_string(i),
+                 "version " + std::to_string(version) + " file " + std::to_string(i));
+  source.write("own/large", std::string(70'000, static_cast<char>('a' + version % 26)));
+  advance_clock(10);
+}
+
+std::string Versions::back_up(int version) {
+  write(version);
+  const std::string revision = client.back_up(place, source.path()).head.revision();
+  expected[revision] = facts_of(source.path());
+  return revision;
+}
+
+void check_all_restore(const Place& place, const Expected& expected) {
+  CHECK(defects(place) == std::vector<std::string>{});
+  for (const Head& head : heads_of(place)) {
+    const std::string revision = head.revision();
+    CAPTURE(revision);
+    TempDir target;
+    const Restored restored = restore(place, revision, target.path());
+    CHECK(restored.report.damaged + restored.report.failed == 0);
+    REQUIRE(expected.count(revision) == 1);
+    CHECK(differences(expected.at(revision), facts_of(target.path())).empty());
+  }
+}
+
+void check_clean(const Place& place) {
+  CHECK(files_below(place, "trash").empty());
+  CHECK(files_below(place, "forgotten").empty());
+  for (const fs::directory_entry& entry : fs::directory_iterator(place.path()))
+    CHECK_FALSE(entry.path().filename().string().starts_with("writing."));
+  GcOptions look = at_once();
+  look.dry_run = true;
+  const GcReport report = collect(place, look);
+  CHECK(report.live_objects == report.objects);
+}
+
+Trial::Trial(const Versions& versions) : source(versions.source), expected(versions.expected) {
+  fs::copy(versions.place.path(), place.path(), fs::copy_options::recursive);
+  fs::copy(versions.client.cache(), client.cache(), fs::copy_options::recursive);
+}
+
+void Trial::back_up() {
+  expected[client.back_up(place, source.path()).head.revision()] = facts_of(source.path());
+}
+
+std::vector<std::string> calls_of_gc(const Versions& versions, const GcOptions& options) {
+  Trial rehearsal(versions);
+  const auto backend = rehearsal.place.connect();
+  std::vector<std::string> calls;
+  backend->set_hook([&](std::string_view call, const RepoPath& path, std::uint64_t) {
+    calls.push_back(std::string(call) + " " + path);
+  });
+  collect(*backend, options);
+  return calls;
+}
+
+std::vector<std::uint64_t> moments_of_gc(const Versions& versions, const GcOptions& options,
+                                         std::size_t step) {
+  const std::vector<std::string> calls = calls_of_gc(versions, options);
+  std::vector<std::uint64_t> moments;
+  for (std::size_t i = 0; i < calls.size(); ++i)
+    if (!calls[i].starts_with("list objects/") || i % 61 == 0) moments.push_back(i + 1);
+  std::vector<std::uint64_t> chosen;
+  for (std::size_t i = 0; i < moments.size(); i += step) chosen.push_back(moments[i]);
+  return chosen;
+}
+
+}  // namespace reverse
