@@ -54,28 +54,35 @@ RepoPath Trash::path(const TrashedRemains& remains) const {
   return trash_path(runs_[remains.run].name, remains.name);
 }
 
-bool Trash::is_whole(const TrashedObject& object) {
-  HashSink sink(repository_.info().digest);
-  repository_.backend().read(path(object), sink);
-  Sums sums = sink.finish();
-  return sums.digest == object.name.digest &&
-         (!object.name.variant || object.name.variant == sums.check);
+PutBack Trash::put_back(const TrashedObject& object) {
+  RepoPath from = path(object);
+  PutBack result = reverse::put_back(repository_, from, object.name);
+  if (result != PutBack::damaged) return result;
+  Backend& backend = repository_.backend();
+  backend.make_directory(layout::kBad);
+  RepoPath target = layout::kBad + "/" + to_string(object.name);
+  // Another copy, damaged in another way perhaps, does no harm under a name that nobody reads.
+  if (backend.move(from, target) == MoveResult::exists)
+    backend.move(from, target + "." + runs_[object.run].name);
+  return result;
 }
 
-Trash::PutBack Trash::put_back(const TrashedObject& object) {
-  Backend& backend = repository_.backend();
+PutBack put_back(const Repository& repository, const RepoPath& from, const ObjectName& name,
+                 Sums* sums) {
+  Backend& backend = repository.backend();
   try {
-    if (is_whole(object)) {
-      MoveResult result = backend.move(path(object), object_path(object.name));
-      return result == MoveResult::done ? PutBack::done : PutBack::gone;
-    }
+    HashSink sink(repository.info().digest);
+    backend.read(from, sink);
+    Sums found = sink.finish();
+    if (found.digest != name.digest || (name.variant && name.variant != found.check))
+      return PutBack::damaged;
+    if (sums != nullptr) *sums = found;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
-    return PutBack::gone;  // another run was faster
+    return PutBack::gone;
   }
-  backend.make_directory(layout::kBad);
-  backend.move(path(object), layout::kBad + "/" + to_string(object.name));
-  return PutBack::damaged;
+  MoveResult result = backend.move(from, object_path(name));
+  return result == MoveResult::done ? PutBack::done : PutBack::gone;
 }
 
 }  // namespace reverse

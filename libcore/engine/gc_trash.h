@@ -34,6 +34,17 @@ struct TrashedRemains {
   std::uint32_t run = 0;
 };
 
+enum class PutBack {
+  done,     ///< back in objects/
+  damaged,  ///< its content is not what its name says; it was not moved
+  gone,     ///< no longer there, or its name in objects/ is taken by now
+};
+
+/// Hashes the object `name` that lies at `from` and, if it is whole, moves it to objects/. `sums`,
+/// if given, get what its content has.
+PutBack put_back(const Repository& repository, const RepoPath& from, const ObjectName& name,
+                 Sums* sums = nullptr);
+
 /// What a listing of trash/ found. Foreign names are left out: they are never touched.
 class Trash {
  public:
@@ -51,20 +62,19 @@ class Trash {
   /// may have died before it moved the head.
   std::vector<std::string> half_expired() const;
 
+  /// When the object, or what is left of a revision, was taken out, at the latest.
+  template <typename Trashed>
+  Timestamp taken_out(const Trashed& trashed) const {
+    return runs_[trashed.run].changed;
+  }
   RepoPath path(const TrashedObject& object) const;
   RepoPath path(const TrashedRemains& remains) const;
 
-  enum class PutBack {
-    done,     ///< back in objects/
-    damaged,  ///< moved to bad/, or left where it was, since something bad has that name already
-    gone,     ///< no longer there, or its name in objects/ is taken by now
-  };
-  /// Hashes an object and, if it is whole, moves it back to objects/.
+  /// `put_back` below; what is damaged goes to bad/, where readers look last.
   PutBack put_back(const TrashedObject& object);
 
  private:
   void list_run(std::uint32_t index);
-  bool is_whole(const TrashedObject& object);
 
   const Repository& repository_;
   std::vector<TrashRun> runs_;

@@ -3,6 +3,7 @@
 #include "libcore/base/error.h"
 #include "libcore/base/timestamp.h"
 #include "libcore/hash/hasher.h"
+#include "libcore/store/seen_heads.h"
 
 namespace reverse {
 
@@ -28,15 +29,23 @@ RepositoryWriter::RepositoryWriter(const Repository& repository, PresentSet& pre
       objects_(repository.backend(), repository.info().digest,
                [this](const ObjectName& name, const Sums& sums) {
                  present_.add(key_of(name), sums.size, sums.check);
-               }) {}
+               }),
+      trash_(repository) {}
 
 // --- W1: the gate, and what is known
 
 /// Whether knowledge of earlier runs is knowledge of this very repository: one that was put back from a copy has the same id
-/// and token, but not the revision that was published last from here.
+/// and token, but neither the revision that was published last from here nor a gc that knows to have removed it.
 bool RepositoryWriter::holds(const PresentSet::Basis& basis) {
-  return !basis.revision.empty() &&
-         repository_.backend().stat(layout::head(basis.revision)).has_value();
+  Backend& backend = repository_.backend();
+  if (basis.revision.empty()) return false;
+  if (backend.stat(layout::head(basis.revision))) return true;
+  try {
+    return SeenHeads::read(backend).was_removed(basis.revision);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::corrupt) throw;
+    return false;
+  }
 }
 
 void RepositoryWriter::begin(const std::string& id) {
@@ -67,17 +76,27 @@ RepositoryWriter::Presence RepositoryWriter::look_for(const ObjectName& name, co
     return known->size == sums.size ? Presence::here : Presence::absent;
   }
   std::optional<FileStat> stat = repository_.backend().stat(object_path(name));
-  if (!stat || stat->size != sums.size) return Presence::absent;
+  if (!stat) {
+    std::optional<Sums> found = trash_.put_back(name);
+    return found ? note_foreign(name, sums, found->check) : Presence::absent;
+  }
+  if (stat->size != sums.size) return Presence::absent;
   // Somebody else's, or of a run of ours that published nothing. Its size says nothing about which of two contents with one MD5
   // it is; only its check does.
   std::optional<Check> check = known && known->check ? known->check : check_of_stored(name);
   if (sums.check && !check) return Presence::absent;  // damaged or gone: uploading settles it
-  if (sums.check && *check != *sums.check) return Presence::other_content;
+  return note_foreign(name, sums, check);
+}
+
+/// Notes as present what somebody else stored and may not have made durable, if it is the content that is wanted.
+RepositoryWriter::Presence RepositoryWriter::note_foreign(const ObjectName& name, const Sums& wanted,
+                                                          const std::optional<Check>& check) {
+  if (wanted.check && check != wanted.check) return Presence::other_content;
   {
     std::lock_guard lock(mutex_);
     foreign_shards_.insert(shard_of(name));
   }
-  present_.add(key_of(name), sums.size, sums.check);
+  present_.add(key_of(name), wanted.size, wanted.check);
   return Presence::here;
 }
 

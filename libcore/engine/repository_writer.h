@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "libcore/catalog/present_set.h"
+#include "libcore/engine/trash_lookup.h"
 #include "libcore/store/gate.h"
 #include "libcore/store/object_writer.h"
 #include "libcore/store/repository.h"
@@ -60,10 +61,12 @@ class RepositoryWriter {
   std::pair<ObjectName, bool> locate(const Sums& sums);
   std::optional<ObjectWriter::Claim> claim(const Sums& sums);
   std::optional<Check> check_of_stored(const ObjectName& name);
+  Presence note_foreign(const ObjectName& name, const Sums& wanted, const std::optional<Check>& check);
 
   const Repository& repository_;
   PresentSet& present_;
   ObjectWriter objects_;
+  TrashLookup trash_;
   std::string token_, id_;
   std::unique_ptr<Upload> head_upload_;  // of the head `id_`, made when the run began
   std::mutex mutex_;                     // guards what follows

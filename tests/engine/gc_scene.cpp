@@ -86,6 +86,11 @@ bool has_object(const Place& place, const std::string& content) {
   return fs::exists(place.path() + "/" + object_of(content));
 }
 
+void replace_file(const std::string& path, const std::string& content) {
+  REQUIRE(fs::remove(path));
+  write_file(path, content);
+}
+
 void Versions::write(int version) {
   for (int i = 0; i < 12; ++i)
     source.write("shared/f" + std::to_string(i), "shared " + std::to_string(i));

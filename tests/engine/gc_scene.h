@@ -30,6 +30,9 @@ std::vector<std::string> files_below(const Place& place, const std::string& dire
 std::string object_of(const std::string& content);
 bool has_object(const Place& place, const std::string& content);
 
+/// Gives a file, which may be read-only, another content.
+void replace_file(const std::string& path, const std::string& content);
+
 /// Trees by the revision that was made of them.
 using Expected = std::map<std::string, TreeFacts>;
 

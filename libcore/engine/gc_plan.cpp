@@ -1,0 +1,148 @@
+#include "libcore/engine/gc_plan.h"
+
+#include <algorithm>
+#include <map>
+
+#include "libcore/base/error.h"
+#include "libcore/base/random.h"
+#include "libcore/base/sorted.h"
+#include "libcore/base/stop.h"
+#include "libcore/engine/gc_roots.h"
+#include "libcore/store/marks.h"
+#include "libcore/store/reserve.h"
+#include "libcore/store/small_files.h"
+
+namespace reverse {
+
+namespace {
+
+using std::chrono::hours;
+using std::chrono::seconds;
+
+constexpr seconds kDefaultTrash = hours(24);
+constexpr seconds kDefaultKeepUnreferenced = hours(7 * 24);
+constexpr seconds kAbandonedUpload = hours(7 * 24);
+constexpr seconds kAbandonedRun = hours(24);
+
+seconds unless_at_once(const GcOptions& options, seconds age) {
+  return options.grace.count() == 0 ? seconds(0) : age;
+}
+
+/// What a file made now is dated.
+Timestamp date_of_new_file(Backend& backend) {
+  std::string name = random_hex(16);
+  std::unique_ptr<Upload> touched = create_temporary(backend, name, 0400);
+  std::optional<FileStat> stat = backend.stat(layout::kTemporaries + "/" + name);
+  return stat ? stat->mtime : now();
+}
+
+/// The repository's time. A dry run, where nothing can be written, takes this machine's word.
+Timestamp repository_time(Backend& backend, bool dry_run) {
+  if (!dry_run) return with_reserve(backend, [&] { return date_of_new_file(backend); });
+  try {
+    return date_of_new_file(backend);
+  } catch (const Error& error) {
+    if (error.retryable()) throw;
+    return now();
+  }
+}
+
+}  // namespace
+
+GcAges::GcAges(Backend& backend, const GcOptions& options)
+    : grace_(options.grace),
+      trash_(options.trash.value_or(unless_at_once(options, kDefaultTrash))),
+      unreferenced_(
+          options.keep_unreferenced.value_or(unless_at_once(options, kDefaultKeepUnreferenced))),
+      begun_(repository_time(backend, options.dry_run)) {}
+
+bool GcAges::upload_is_due(Timestamp written) const {
+  return is_past(written, kAbandonedUpload);
+}
+
+bool GcAges::run_is_due(Timestamp made) const {
+  return is_past(made, kAbandonedRun);
+}
+
+GcPlan::GcPlan(const Repository& repository, const GcOptions& options, const GcAges& ages,
+               GcReport& report, const std::stop_token& stop)
+    : live(repository, stop),
+      trash(repository),
+      repository_(repository),
+      options_(options),
+      ages_(ages),
+      report_(report),
+      stop_(stop) {}
+
+void GcPlan::make() {
+  seen = SeenHeads::read(repository_.backend());
+  list_revisions();
+  trash.list();
+  find_due_marks();
+  half_expired = common(revisions, trash.half_expired());
+  add_live(united(due_marks, half_expired));
+  find_candidates();
+  guard();
+}
+
+void GcPlan::list_revisions() {
+  revisions = list_all_revisions(repository_, seen, options_.dry_run);
+}
+
+void GcPlan::find_due_marks() {
+  std::map<std::string, Timestamp> marks;
+  for (const std::string& revision : options_.assume_marked) marks.emplace(revision, ages_.begun());
+  for (const Mark& mark : list_marks(repository_.backend())) marks[mark.revision] = mark.made;
+  for (const auto& [revision, made] : marks) {
+    if (ages_.mark_is_due(made)) {
+      due_marks.push_back(revision);
+    } else if (holds(revisions, revision)) {
+      ++report_.marked;
+      Timestamp end = ages_.mark_end(made);
+      report_.next_expiry = std::min(report_.next_expiry.value_or(end), end);
+    }
+  }
+}
+
+void GcPlan::add_live(const std::vector<std::string>& but) {
+  std::vector<std::string> added = without(without(revisions, live_revisions_), but);
+  live.add(read_roots(repository_, added, stop_));
+  live_revisions_ = united(live_revisions_, added);
+  report_.distinct_pages = live.distinct_pages();
+}
+
+void GcPlan::find_candidates() {
+  for (int i = 0; i < layout::kShards; ++i) {
+    throw_if_stopped(stop_);
+    std::vector<ContentKey> live_here = live.shard(i);
+    list_if_there(repository_.backend(), layout::shard(i),
+                  [&](const ListedFile& file) { look_at_object(file, live_here); });
+  }
+}
+
+void GcPlan::look_at_object(const ListedFile& file, const std::vector<ContentKey>& live_here) {
+  std::optional<ObjectName> name = parse_object_name(file.name);
+  bool is_ours = name && name->digest.kind() == repository_.info().digest;
+  if (!is_ours || file.stat.type != FileType::file) return;
+  ++report_.objects;
+  if (refers_to(live_here, *name))
+    ++report_.live_objects;
+  else if (ages_.object_is_due(file.stat.mtime))
+    candidates.add({*name, file.stat.size});
+  else
+    ++report_.unreferenced_kept;
+}
+
+void GcPlan::guard() const {
+  std::uint64_t going = report_.objects - report_.live_objects - report_.unreferenced_kept;
+  if (options_.allow.count("mass-gc") > 0 || going == 0) return;
+  const char* advice = "nothing was changed; if that is right, add --allow mass-gc";
+  if (live.empty())
+    fail(ErrorKind::refused, "no revision would be left, and all {} objects would go: {}", going,
+         advice);
+  if (going > report_.objects / 2)
+    fail(ErrorKind::refused, "{} of {} objects would go, more than half: {}", going,
+         report_.objects, advice);
+}
+
+}  // namespace reverse
