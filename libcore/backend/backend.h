@@ -42,12 +42,21 @@ struct BackendTraits {
 /// A new file being written under a temporary name. Made by `Backend::create`; given to
 /// `Backend::publish` or `replace`, which take the name away. Destroying one that was not
 /// published removes the temporary, as far as that still works.
-/// Errors of `write` may show only at `close`, and those of `close` only at `publish`.
+/// Errors of `create` and `write` may show only later, at `publish` at the latest.
 /// One thread at a time; different uploads may be used by different threads.
 class Upload : public ByteSink {
  public:
+  /// Waits until the file is certainly there. Throws what `create` throws.
+  virtual void confirm() {}
   /// No more bytes will come.
   virtual void close() = 0;
+};
+
+/// Something that will be read, or listed, soon.
+struct Expected {
+  RepoPath path;
+  bool is_directory = false;
+  std::uint64_t size = 0;  ///< of the file in bytes; 0 where unknown
 };
 
 struct Publication {
@@ -91,6 +100,10 @@ class Backend {
   /// `not_found`.
   virtual std::uint64_t read(const RepoPath& path, ByteSink& sink) = 0;
 
+  /// Says what will be read or listed soon: a distant backend may fetch it ahead, as far as memory
+  /// allows, and the first such call then tells what was there meanwhile. Has no other effect.
+  virtual void expect(std::span<const Expected> what) { static_cast<void>(what); }
+
   // --- writing
 
   /// A new file with permission bits `mode`, whatever the umask (never more than that, not even at
@@ -123,6 +136,10 @@ class Backend {
 
   /// Bytes that can still be written; nullopt where unknown.
   virtual std::optional<std::uint64_t> free_bytes() = 0;
+
+  /// After a `network` error: waits until the repository is within reach again. False if that is
+  /// given up: then so should the caller.
+  virtual bool recover() { return false; }
 };
 
 /// When uploads are made durable.

@@ -127,7 +127,10 @@ std::string find_or_open_gate(Backend& backend) {
 std::unique_ptr<Upload> open_head(Backend& backend, const std::string& token,
                                   const std::string& id) {
   try {
-    return backend.create(layout::unpublished_head(token, id), kHeadMode);
+    std::unique_ptr<Upload> upload =
+        backend.create(layout::unpublished_head(token, id), kHeadMode);
+    upload->confirm();
+    return upload;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
     return nullptr;

@@ -44,12 +44,15 @@ inline Subject fault_subject() {
 /// OpenSSH's server over pipes.
 inline Subject sftp_subject() {
   auto root = std::make_unique<TempDir>();
-  auto client = std::make_shared<sftp::Client>("server", [] {
-    return std::make_unique<sftp::ChildLink>(
-        std::vector<std::string>{"/usr/lib/openssh/sftp-server"},
-        std::vector<std::string>{"sh", "-c"});
-  });
-  auto backend = sftp::open_sftp_backend(client, "server", root->path());
+  auto pool = std::make_unique<sftp::Pool>(
+      "server",
+      [] {
+        return std::make_unique<sftp::ChildLink>(
+            std::vector<std::string>{"/usr/lib/openssh/sftp-server"},
+            std::vector<std::string>{"sh", "-c"});
+      },
+      sftp::PoolOptions{});
+  auto backend = sftp::open_sftp_backend(std::move(pool), root->path());
   return {std::move(root), std::move(backend)};
 }
 

@@ -13,7 +13,7 @@ TEST_CASE("a name can be created once", "[backend]") {
   Subject subject = any_subject();
   Backend& backend = *subject.backend;
   auto first = upload(backend, "a", "first");
-  CHECK(error_kind([&] { backend.create("a", 0444); }) == ErrorKind::exists);
+  CHECK(error_kind([&] { backend.create("a", 0444)->confirm(); }) == ErrorKind::exists);
   CHECK(content(backend, "a") == "first");
 }
 
@@ -21,8 +21,8 @@ TEST_CASE("creating below what is no directory is not_found", "[backend]") {
   Subject subject = any_subject();
   Backend& backend = *subject.backend;
   put(backend, "file", "x");
-  CHECK(error_kind([&] { backend.create("missing/a", 0444); }) == ErrorKind::not_found);
-  CHECK(error_kind([&] { backend.create("file/a", 0444); }) == ErrorKind::not_found);
+  CHECK(error_kind([&] { backend.create("missing/a", 0444)->confirm(); }) == ErrorKind::not_found);
+  CHECK(error_kind([&] { backend.create("file/a", 0444)->confirm(); }) == ErrorKind::not_found);
 }
 
 TEST_CASE("an upload that is given up leaves no name", "[backend]") {

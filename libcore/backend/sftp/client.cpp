@@ -107,6 +107,9 @@ CommandResult Client::run(const std::string& command, ByteView input) {
 bool Client::alive() const {
   return impl_->exchange().alive();
 }
+bool Client::was_ready() const {
+  return impl_->exchange().was_ready();
+}
 std::string Client::loss() const {
   return impl_->exchange().loss();
 }

@@ -53,6 +53,8 @@ class Client {
 
   /// False once the connection is lost.
   bool alive() const;
+  /// True once the server has greeted and told its limits; stays so when the connection is lost.
+  bool was_ready() const;
   /// Why it was lost; "" while it is alive.
   std::string loss() const;
   /// Round trips so far at the least: how often this side had nothing under way, sent, and got an answer. For tests and the bench.

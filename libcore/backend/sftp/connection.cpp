@@ -94,7 +94,8 @@ void Connection::sleep() {
   if (!greeted_) deadline = std::min(deadline, greeting_deadline_);
   bool to_write = !out_.empty();
   // Where requests wait for a window already, more of them are no news.
-  const bool for_requests = out_.empty() && greeted_ && backlog_.empty();
+  const bool for_requests =
+      out_.empty() && backlog_.empty() && (greeted_ || link_->takes_early_requests());
   for (const RunningCommand& command : commands_) {
     to_write |= command.wants_to_write();
     if (command.ended()) deadline = std::min(deadline, now + kExitCodePoll);
@@ -117,7 +118,7 @@ bool Connection::send() {
 
 /// Encodes what the windows admit, up to one good write.
 void Connection::fill() {
-  if (!greeted_) return;
+  if (!greeted_ && !link_->takes_early_requests()) return;
   const std::size_t best = link_->best_write();
   while (!backlog_.empty() && out_.size() < best && under_way_.admits(backlog_.front().request)) {
     Queued& next = backlog_.front();
@@ -142,8 +143,8 @@ void Connection::greet(ByteView packet) {
   if (version.version != 3)
     fail(ErrorKind::unsupported, "the server speaks SFTP version {}, not 3", version.version);
   greeted_ = true;
-  flight_ = false;
   exchange_.count_flight();
+  flight_ = false;
   if (version.extensions.contains(kLimits))
     exchange_.submit({limits_request(), [this](Reply&& reply) {
                         if (!reply.lost) exchange_.told(limits_from(reply));

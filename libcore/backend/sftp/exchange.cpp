@@ -91,6 +91,11 @@ bool Exchange::alive() const {
   return !lost_;
 }
 
+bool Exchange::was_ready() const {
+  std::lock_guard lock(mutex_);
+  return told_;
+}
+
 std::string Exchange::loss() const {
   std::lock_guard lock(mutex_);
   return reason_;

@@ -50,6 +50,7 @@ class Exchange {
   const ServerVersion& version();
   const ServerLimits& limits();
   bool alive() const;
+  bool was_ready() const;
   std::string loss() const;
   std::uint64_t flights() const { return flights_; }
   /// Throws why the connection was lost. Only after it was.

@@ -33,7 +33,7 @@ std::string Server::full(const RepoPath& path) const {
 }
 
 std::string Server::quote(const std::string& full) const {
-  return fmt::format("'{}:{}'", printable(host_), printable(full));
+  return fmt::format("'{}:{}'", printable(pool_->host()), printable(full));
 }
 
 FileStat to_file_stat(const Attributes& attributes) {
@@ -46,15 +46,15 @@ FileStat to_file_stat(const Attributes& attributes) {
 }
 
 std::optional<FileStat> Server::examine(const std::string& full) const {
-  Reply reply = client_->call(lstat_request(full));
+  Reply reply = call(lstat_request(full));
   if (reply.type == PacketType::attrs) return to_file_stat(reply.attributes);
   if (reply.status != Status::no_such_file) throw_failure(reply, "stat", full);
   return std::nullopt;
 }
 
 std::optional<FileSystemStat> Server::room() const {
-  if (!client_->offers("statvfs@openssh.com")) return std::nullopt;
-  Reply reply = client_->call(statvfs_request(full("")));
+  if (!offers("statvfs@openssh.com")) return std::nullopt;
+  Reply reply = call(statvfs_request(full("")));
   if (reply.type != PacketType::extended_reply) return std::nullopt;
   return parse_statvfs(reply.extended);
 }
@@ -82,13 +82,21 @@ void Server::check(const Reply& reply, std::string_view act, const std::string& 
   if (reply.lost || reply.status != Status::ok) throw_failure(reply, act, full);
 }
 
-std::vector<Reply> Server::call_all(std::vector<Request> requests) const {
+Server::Answer Server::ask(const Request& request) const {
+  for (bool repeated = false;; repeated = true) {
+    Client& client = pool_->front();
+    std::vector<Reply> replies = call_all(client, {request});
+    if (!replies.front().lost) return {std::move(replies.front()), &client, repeated};
+  }
+}
+
+std::vector<Reply> Server::call_all(Client& client, std::vector<Request> requests) {
   std::vector<Reply> replies(requests.size());
   std::mutex mutex;
   std::condition_variable all_done;
   std::size_t left = requests.size();
   for (std::size_t i = 0; i < requests.size(); ++i)
-    client_->submit(std::move(requests[i]), [&, i](Reply&& reply) {
+    client.submit(std::move(requests[i]), [&, i](Reply&& reply) {
       std::lock_guard lock(mutex);
       replies[i] = std::move(reply);
       if (--left == 0) all_done.notify_one();

@@ -9,22 +9,40 @@
 #include <vector>
 
 #include "libcore/backend/backend.h"
-#include "libcore/backend/sftp/client.h"
+#include "libcore/backend/sftp/pool.h"
 
 namespace reverse::sftp {
 
-/// What the backend and its uploads share: the connection, names of things, and what replies mean.
-/// Thread-safe; immutable.
+/// What the backend and its uploads share: the connections, names of things, and what replies mean.
+/// Thread-safe; immutable. Outlives what refers to it.
 class Server {
  public:
-  Server(std::shared_ptr<Client> client, std::string host, std::string root)
-      : client_(std::move(client)), host_(std::move(host)), root_(std::move(root)) {}
+  Server(std::unique_ptr<Pool> pool, std::string root)
+      : pool_(std::move(pool)), root_(std::move(root)) {}
 
-  Client& client() const { return *client_; }
+  Pool& pool() const { return *pool_; }
+  bool offers(const std::string& extension) const { return pool_->front().offers(extension); }
+  /// True for OpenSSH's own server, which does what one connection asks strictly in that order.
+  bool keeps_order() const { return offers("lsetstat@openssh.com"); }
+
   /// The server's name for a repository path.
   std::string full(const RepoPath& path) const;
   /// "'nas:/backup/objects'" for a server's name.
   std::string quote(const std::string& full) const;
+
+  struct Answer {
+    Reply reply;
+    Client* client = nullptr;  ///< that gave it: where its handle is known
+    bool repeated = false;     ///< asked again after a lost reply: it may have been done before
+  };
+  /// Asks over the front connection, and again over a new one if that is lost. Throws what
+  /// `Pool::front` throws.
+  Answer ask(const Request& request) const;
+  /// The reply alone, for requests that may be repeated.
+  Reply call(const Request& request) const { return ask(request).reply; }
+  /// Sends all requests over one connection and waits for all replies, which come in the order of
+  /// the requests. Lost ones are among them.
+  static std::vector<Reply> call_all(Client& client, std::vector<Request> requests);
 
   /// What is at a server's name; nullopt if certainly nothing. Follows no symlink.
   std::optional<FileStat> examine(const std::string& full) const;
@@ -37,16 +55,27 @@ class Server {
   /// Bytes that can still be written; nullopt where the server does not tell.
   std::optional<FileSystemStat> room() const;
 
-  /// Sends all requests and waits for all replies, which come in the order of the requests. Lost
-  /// ones are among them.
-  std::vector<Reply> call_all(std::vector<Request> requests) const;
-
  private:
-  std::shared_ptr<Client> client_;
-  const std::string host_;
+  const std::unique_ptr<Pool> pool_;
   const std::string root_;
 };
 
 FileStat to_file_stat(const Attributes& attributes);
+
+/// The name, or a directory on the way to it, is not there, or is of another type than was asked
+/// for.
+inline bool is_absent(const Reply& reply) {
+  return !reply.lost && reply.status == Status::no_such_file;
+}
+/// Version 3's word for most failures, a taken name among them.
+inline bool has_failed(const Reply& reply) {
+  return !reply.lost && reply.status == Status::failure;
+}
+inline bool has_ended(const Reply& reply) {
+  return !reply.lost && reply.status == Status::end_of_file;
+}
+inline bool is_done(const Reply& reply) {
+  return !reply.lost && reply.status == Status::ok;
+}
 
 }  // namespace reverse::sftp

@@ -4,16 +4,20 @@
 #include <string>
 
 #include "libcore/backend/backend.h"
-#include "libcore/backend/sftp/client.h"
+#include "libcore/backend/sftp/pool.h"
 
 namespace reverse::sftp {
 
+struct SftpOptions {
+  Durability durability = Durability::barrier;
+  bool run_commands = true;  ///< try commands on the server where they save time
+};
+
 /// A repository on a server that offers SFTP. `root`: absolute, or relative to the login directory;
-/// "" is that directory. `host` is for messages. Requests are pipelined: bytes of an upload, and
-/// whole groups in `publish`. A server that neither fails on a taken name in RENAME nor offers hard
-/// links cannot keep `publish`'s promise: `traits().hard_links`.
-std::unique_ptr<Backend> open_sftp_backend(std::shared_ptr<Client> client, const std::string& host,
-                                           const std::string& root,
-                                           Durability durability = Durability::barrier);
+/// "" is that directory. Requests are pipelined: bytes of an upload, whole groups in `publish`, and
+/// what `expect` announces. A lost connection is made again as the pool allows, and calls go on;
+/// but uploads that were under way fail by `network`. Uploads must not outlive the backend.
+std::unique_ptr<Backend> open_sftp_backend(std::unique_ptr<Pool> pool, const std::string& root,
+                                           const SftpOptions& options = {});
 
 }  // namespace reverse::sftp

@@ -13,96 +13,178 @@ namespace reverse::sftp {
 namespace {
 
 constexpr std::uint64_t kLargestChunk = 255 << 10;
+constexpr std::uint64_t kSafeChunk = 32 << 10;    // what every server takes
+constexpr std::size_t kMostUnopened = 256 << 10;  // bytes that wait until the file is there
+
+/// As much as the server takes at a time, if it has told; never waits for that.
+std::size_t chunk_of(Client& client) {
+  return std::min(client.was_ready() ? client.limits().write : kSafeChunk, kLargestChunk);
+}
 
 }  // namespace
+
+void OpenUploads::enter(std::size_t most) {
+  std::unique_lock lock(mutex_);
+  left_.wait(lock, [&] { return count_ < most; });
+  ++count_;
+}
+
+void OpenUploads::leave() {
+  std::lock_guard lock(mutex_);
+  --count_;
+  left_.notify_one();
+}
 
 /// The part that outlives its upload while replies are under way. The file is synced only when
 /// every write was answered, since servers may do later requests before earlier ones.
 class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
  public:
-  Transfer(std::shared_ptr<const Server> server, std::string handle, bool sync)
-      : server_(std::move(server)), handle_(std::move(handle)), sync_(sync) {}
+  Transfer(Client& client, OpenUploads& open, bool sync, bool keeps_order)
+      : client_(client), open_(open), sync_(sync), keeps_order_(keeps_order) {}
 
-  const std::string& handle() const { return handle_; }
+  void begin(Request request) {
+    client_.submit(std::move(request),
+                   [self = shared_from_this()](Reply&& reply) { self->opened(std::move(reply)); });
+  }
 
-  void send(Request request) {
-    {
-      std::lock_guard lock(mutex_);
-      if (failure_) return;  // the file is lost anyway
-      ++under_way_;
+  void write(std::uint64_t offset, std::string bytes) {
+    std::unique_lock lock(mutex_);
+    if (stage_ == Stage::opening) {
+      waiting_bytes_ += bytes.size();
+      waiting_.push_back({offset, std::move(bytes)});
+      changed_.wait(lock, [this] { return waiting_bytes_ <= kMostUnopened || is_open(); });
+      return;
     }
-    server_->client().submit(std::move(request), [self = shared_from_this()](Reply&& reply) {
-      self->answered(std::move(reply));
-    });
+    if (failure_) return;  // the file is lost anyway
+    ++under_way_;
+    lock.unlock();
+    send(write_request(handle_, offset, bytes));
   }
 
   /// No more bytes will come.
   void end() {
     std::unique_lock lock(mutex_);
     has_ended_ = true;
-    if (under_way_ == 0) go_on(lock);
+    if (stage_ == Stage::writing) go_on(lock);
+  }
+
+  /// Waits until the file is there; what the server said if it is not.
+  std::optional<Reply> wait_open() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return is_open(); });
+    return handle_.empty() ? failure_ : std::nullopt;
   }
 
   /// Waits for the end; the first failure, if there was one.
-  std::optional<Reply> wait() {
+  std::optional<Reply> wait_closed() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return stage_ == Stage::closed; });
     return failure_;
   }
+  bool was_made() const { return !handle_.empty(); }
 
  private:
-  enum class Stage { writing, syncing, closing, closed };
+  enum class Stage { opening, writing, syncing, closing, closed };
+  struct Piece {
+    std::uint64_t offset;
+    std::string bytes;
+  };
 
-  void answered(Reply&& reply) {
+  bool is_open() const { return stage_ != Stage::opening; }
+
+  void send(Request request) {
+    client_.submit(std::move(request), [self = shared_from_this()](Reply&& reply) {
+      self->answered(std::move(reply));
+    });
+  }
+
+  void opened(Reply&& reply) {
     std::unique_lock lock(mutex_);
-    bool failed = reply.lost || reply.status != Status::ok;
-    if (failed && !failure_) failure_ = std::move(reply);
-    if (stage_ == Stage::writing && (--under_way_ > 0 || !has_ended_)) return;
+    std::vector<Piece> pieces = std::exchange(waiting_, {});
+    if (reply.type != PacketType::handle) {
+      failure_ = std::move(reply);
+      return close_stage();
+    }
+    handle_ = std::move(reply.handle);
+    stage_ = Stage::writing;
+    under_way_ = pieces.size() + 1;  // one for this: all are sent before any later step
+    changed_.notify_all();
+    lock.unlock();
+    for (const Piece& piece : pieces) send(write_request(handle_, piece.offset, piece.bytes));
+    pieces.clear();
+    lock.lock();
+    --under_way_;
     go_on(lock);
   }
 
-  /// The next step, once everything of the last one was answered.
-  void go_on(std::unique_lock<std::mutex>& lock) {
-    if (stage_ == Stage::closing) {
-      stage_ = Stage::closed;
-      changed_.notify_all();
-      return;
-    }
-    bool syncs = stage_ == Stage::writing && sync_ && !failure_;
-    stage_ = syncs ? Stage::syncing : Stage::closing;
-    lock.unlock();
-    server_->client().submit(
-        syncs ? fsync_request(handle_) : close_request(handle_),
-        [self = shared_from_this()](Reply&& reply) { self->answered(std::move(reply)); });
+  void answered(Reply&& reply) {
+    std::unique_lock lock(mutex_);
+    if (!is_done(reply) && !failure_) failure_ = std::move(reply);
+    --under_way_;
+    go_on(lock);
   }
 
-  const std::shared_ptr<const Server> server_;
-  const std::string handle_;
-  const bool sync_;
+  /// The next step, once everything of the last one was answered. Where order is kept all the
+  /// rest goes at once: a failed write shows in its own reply.
+  void go_on(std::unique_lock<std::mutex>& lock) {
+    if (!has_ended_) return;
+    if (stage_ == Stage::closing) {
+      if (under_way_ == 0) close_stage();
+      return;
+    }
+    if (under_way_ > 0 && !keeps_order_) return;
+    const bool syncs = stage_ == Stage::writing && sync_ && !failure_;
+    const bool closes = !syncs || keeps_order_;
+    stage_ = closes ? Stage::closing : Stage::syncing;
+    under_way_ += (syncs ? 1 : 0) + (closes ? 1 : 0);
+    lock.unlock();
+    if (syncs) send(fsync_request(handle_));
+    if (closes) send(close_request(handle_));
+    lock.lock();
+  }
+
+  /// The end. With the lock.
+  void close_stage() {
+    stage_ = Stage::closed;
+    open_.leave();
+    changed_.notify_all();
+  }
+
+  Client& client_;
+  OpenUploads& open_;
+  const bool sync_, keeps_order_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
-  Stage stage_ = Stage::writing;
+  Stage stage_ = Stage::opening;
+  std::string handle_;  // constant once open
+  std::vector<Piece> waiting_;
+  std::size_t waiting_bytes_ = 0;
   std::size_t under_way_ = 0;
   bool has_ended_ = false;
   std::optional<Reply> failure_;
 };
 
-SftpUpload::SftpUpload(std::shared_ptr<const Server> server, std::string path,
-                       const std::string& handle, bool sync)
+SftpUpload::SftpUpload(const Server& server, Client& client, OpenUploads& open, std::string path,
+                       std::uint32_t mode, bool sync)
     : server_(server),
+      client_(client),
       path_(std::move(path)),
-      chunk_(std::min(server->client().limits().write, kLargestChunk)),
-      transfer_(std::make_shared<Transfer>(server, handle, sync)) {}
+      sync_(sync),
+      chunk_(chunk_of(client)),
+      transfer_(std::make_shared<Transfer>(client, open, sync,
+                                           client.was_ready() && server.keeps_order())) {
+  transfer_->begin(open_request(path_, kWrite | kCreate | kExclusive, mode));
+}
 
 SftpUpload::~SftpUpload() {
   if (!is_closed_) transfer_->end();
   if (is_published_) return;
-  transfer_->wait();  // servers that cannot remove an open file
-  server_->client().submit(remove_request(path_), [](Reply&&) {});
+  transfer_->wait_closed();  // servers that cannot remove an open file
+  if (transfer_->was_made()) client_.submit(remove_request(path_), [](Reply&&) {});
 }
 
 void SftpUpload::write(ByteView bytes) {
-  if (is_closed_) fail(ErrorKind::internal, "write {}: closed", server_->quote(path_));
+  if (is_closed_) fail(ErrorKind::internal, "write {}: closed", server_.quote(path_));
   if (bytes.empty()) return;
   if (is_hole(bytes)) {
     send_buffer();
@@ -121,26 +203,33 @@ void SftpUpload::write(ByteView bytes) {
 
 void SftpUpload::send_buffer() {
   if (buffer_.empty()) return;
-  transfer_->send(write_request(transfer_->handle(), offset_, buffer_));
-  offset_ += buffer_.size();
-  buffer_.clear();
+  const std::uint64_t size = buffer_.size();
+  transfer_->write(offset_, std::exchange(buffer_, {}));
+  offset_ += size;
 }
 
 void SftpUpload::close() {
   if (std::exchange(is_closed_, true))
-    fail(ErrorKind::internal, "close {}: closed", server_->quote(path_));
+    fail(ErrorKind::internal, "close {}: closed", server_.quote(path_));
   send_buffer();
   // A hole at the end is made by its last byte.
-  if (ends_in_hole_)
-    transfer_->send(write_request(transfer_->handle(), offset_ - 1, std::string_view("\0", 1)));
-  std::string().swap(buffer_);
+  if (ends_in_hole_) transfer_->write(offset_ - 1, std::string(1, '\0'));
   transfer_->end();
 }
 
+void SftpUpload::confirm() {
+  if (std::optional<Reply> failure = transfer_->wait_open()) throw_failure(*failure);
+}
+
 void SftpUpload::finish() {
-  if (!is_closed_) fail(ErrorKind::internal, "publish {}: not closed", server_->quote(path_));
-  if (std::optional<Reply> failure = transfer_->wait())
-    server_->throw_failure(*failure, "upload", path_);
+  if (!is_closed_) fail(ErrorKind::internal, "publish {}: not closed", server_.quote(path_));
+  if (std::optional<Reply> failure = transfer_->wait_closed()) throw_failure(*failure);
+}
+
+void SftpUpload::throw_failure(const Reply& failure) const {
+  if (!transfer_->was_made() && has_failed(failure) && server_.examine(path_))
+    fail(ErrorKind::exists, "create {}: the name is taken", server_.quote(path_));
+  server_.throw_failure(failure, transfer_->was_made() ? "upload" : "create", path_);
 }
 
 }  // namespace reverse::sftp

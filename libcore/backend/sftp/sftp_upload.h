@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -8,20 +9,35 @@
 
 namespace reverse::sftp {
 
-/// A new file on the server. Bytes are sent as they come and not waited for: `close` sends the
-/// rest, waits for no reply either, and `finish` tells how it all went. One thread at a time.
+/// How many uploads have a file open on the server, or are about to. Thread-safe.
+class OpenUploads {
+ public:
+  /// Waits until there is room for another of `most`.
+  void enter(std::size_t most);
+  void leave();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable left_;
+  std::size_t count_ = 0;
+};
+
+/// A new file on the server. Nothing is waited for: the file is made, its bytes are sent and it is
+/// closed while the caller goes on; `finish` tells how it all went. One thread at a time.
 class SftpUpload final : public Upload {
  public:
-  /// `handle`: of the file, newly made and open for writing. `sync`: made durable before it is
-  /// closed.
-  SftpUpload(std::shared_ptr<const Server> server, std::string path, const std::string& handle,
-             bool sync);
+  /// Asks for the file over `client`. `sync`: it is made durable before it is closed. The others
+  /// must outlive it.
+  SftpUpload(const Server& server, Client& client, OpenUploads& open, std::string path,
+             std::uint32_t mode, bool sync);
   ~SftpUpload() override;
 
   void write(ByteView bytes) override;
+  void confirm() override;
   void close() override;
 
   const std::string& path() const { return path_; }
+  bool is_synced() const { return sync_; }
   /// Waits until the server has taken, synced and closed the file. Throws the first failure, each
   /// time it is called.
   void finish();
@@ -31,11 +47,14 @@ class SftpUpload final : public Upload {
  private:
   class Transfer;
   void send_buffer();
+  [[noreturn]] void throw_failure(const Reply& failure) const;
 
-  const std::shared_ptr<const Server> server_;
+  const Server& server_;
+  Client& client_;
   const std::string path_;
+  const bool sync_;
   const std::size_t chunk_;
-  std::shared_ptr<Transfer> transfer_;
+  const std::shared_ptr<Transfer> transfer_;
   std::string buffer_;
   std::uint64_t offset_ = 0;  // where `buffer_` belongs
   bool ends_in_hole_ = false;

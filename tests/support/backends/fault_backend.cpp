@@ -18,6 +18,7 @@ class FaultUpload final : public Upload {
     backend_.before("write", path_);
     inner_->write(bytes);
   }
+  void confirm() override { inner_->confirm(); }
   void close() override {
     backend_.before("close", path_);
     inner_->close();

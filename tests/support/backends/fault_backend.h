@@ -23,10 +23,10 @@ class Crash : public std::exception {
 
 /// Forwards to another backend, and counts, fails or dies on demand before a call has any effect.
 ///
-/// A call is every virtual function of `Backend` but `traits` and `display`, by its name, and
-/// "write" and "close" of an upload with the upload's path. Each file given to `publish` is a call
-/// of its own, and made durable on its own. Thread-safe; the order of threads decides who is the
-/// n-th.
+/// A call is every virtual function of `Backend` but `traits`, `display`, `expect` and `recover`,
+/// by its name, and "write" and "close" of an upload with the upload's path. Each file given to
+/// `publish` is a call of its own, and made durable on its own. Thread-safe; the order of threads
+/// decides who is the n-th.
 class FaultBackend final : public Backend {
  public:
   /// `call`: the function's name; `n`: 1 for the first call of all.
@@ -58,6 +58,9 @@ class FaultBackend final : public Backend {
   void list(const RepoPath& directory,
             const std::function<void(const ListedFile&)>& visit) override;
   std::uint64_t read(const RepoPath& path, ByteSink& sink) override;
+
+  void expect(std::span<const Expected> what) override { inner_->expect(what); }
+  bool recover() override { return inner_->recover(); }
 
   std::unique_ptr<Upload> create(const RepoPath& path, std::uint32_t mode) override;
   std::vector<MoveResult> publish(std::span<const Publication> publications) override;

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "libcore/backend/sftp/client.h"
+
+namespace reverse::sftp {
+
+struct PoolOptions {
+  unsigned connections = 1;  ///< at most
+  /// How long a lost connection is tried to be made again. The first one is tried once.
+  std::chrono::seconds retry_for{0};
+  std::stop_token stop{};  ///< ends such waiting
+  /// Told when a connection was lost, and when there is one again.
+  std::function<void(const std::string&)> notice = {};
+  Windows windows{};
+};
+
+/// The connections to one server. The front one takes what somebody waits for; bulk goes over all.
+/// A lost one is made anew when it is asked for, after pauses that grow from 1 s to 60 s.
+/// Thread-safe. Clients live as long as the pool.
+class Pool {
+ public:
+  /// Begins to connect.
+  Pool(std::string host, Client::LinkOpener open_link, PoolOptions options);
+
+  const std::string& host() const { return host_; }
+  /// The front connection: alive when it was looked at, though perhaps not greeted yet. Throws why
+  /// there is none; `Cancelled`.
+  Client& front();
+  /// A connection for bulk: each that is ready in turn.
+  Client& next();
+  /// Worth another connection: begins to make one if that is allowed and none is being made. One
+  /// that the server refuses is not asked for again.
+  void grow();
+  /// Connections that are ready.
+  std::size_t size() const;
+  /// Round trips of the front connection, as `Client::flights`.
+  std::uint64_t flights() const;
+
+ private:
+  Client& start();
+  void reconnect(std::unique_lock<std::mutex>& lock);
+  void pause(std::unique_lock<std::mutex>& lock, std::chrono::milliseconds time);
+  void tell(const std::string& what) const;
+
+  const std::string host_;
+  const Client::LinkOpener open_link_;
+  const PoolOptions options_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable_any changed_;
+  bool reconnecting_ = false;
+  unsigned limit_;
+  std::size_t turn_ = 0;
+  Client* front_ = nullptr;
+  std::vector<Client*> others_;
+  std::vector<std::unique_ptr<Client>> clients_;  // all that ever were
+};
+
+}  // namespace reverse::sftp

@@ -1,0 +1,181 @@
+#include "libcore/backend/sftp/prefetch.h"
+
+#include <algorithm>
+
+namespace reverse::sftp {
+
+namespace {
+
+constexpr std::uint64_t kMostBytes = 32 << 20;    // kept and under way
+constexpr std::uint64_t kLargest = 1 << 20;       // larger files are read when they are asked for
+constexpr std::uint64_t kUnknownSize = 64 << 10;  // counted where a size is not known
+constexpr std::uint64_t kOverhead = 32 << 10;     // so that handles are bounded too
+constexpr std::uint32_t kChunk = 32 << 10;        // what every server gives
+constexpr std::size_t kListsUnderWay = 4;
+
+}  // namespace
+
+/// One file or directory; lives until its last reply came.
+class Prefetch::Fetch : public std::enable_shared_from_this<Fetch> {
+ public:
+  Fetch(Client& client, bool is_directory) : client_(client), is_directory_(is_directory) {}
+
+  void begin(const std::string& full) {
+    under_way_ = is_directory_ ? 1 : 2;
+    if (!is_directory_) send(lstat_request(full), &Fetch::examined);
+    send(is_directory_ ? open_directory_request(full) : open_request(full, kRead), &Fetch::opened);
+  }
+
+  bool is_over() {
+    std::lock_guard lock(mutex_);
+    return under_way_ == 0;
+  }
+  std::optional<Found> wait() {
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [this] { return under_way_ == 0; });
+    const bool is_known = found_.failure || is_directory_ || was_read_;
+    if (!is_usable_ || !is_known) return std::nullopt;
+    return std::move(found_);
+  }
+
+ private:
+  using Step = void (Fetch::*)(Reply&&, std::size_t);
+
+  void send(Request request, Step step, std::size_t number = 0) {
+    client_.submit(std::move(request), [self = shared_from_this(), step, number](Reply&& reply) {
+      {
+        std::lock_guard lock(self->mutex_);
+        if (reply.lost) self->is_usable_ = false;
+        (self.get()->*step)(std::move(reply), number);
+      }
+      self->go_on();
+    });
+  }
+
+  // Each with the lock.
+  void examined(Reply&& reply, std::size_t) {
+    --under_way_;
+    const FileStat stat = to_file_stat(reply.attributes);
+    const bool is_plain = reply.type == PacketType::attrs && stat.type == FileType::file;
+    if (is_plain && stat.size <= kLargest)
+      size_ = stat.size;
+    else if (is_done(reply))
+      is_usable_ = false;  // large, or no file: for the usual way
+  }
+  void opened(Reply&& reply, std::size_t) {
+    --under_way_;
+    if (reply.type == PacketType::handle)
+      handle_ = std::move(reply.handle);
+    else if (!reply.lost)
+      found_.failure = std::move(reply);
+  }
+  void read(Reply&& reply, std::size_t number) {
+    --under_way_;
+    const std::uint64_t begin = std::uint64_t{number} * kChunk;
+    const std::uint64_t expected = std::min<std::uint64_t>(kChunk, *size_ - begin);
+    if (expected == 0 ? !has_ended(reply) : reply.data.size() != expected)
+      is_usable_ = false;  // it has changed, or the server gives less at a time
+    else
+      found_.data.replace(begin, expected, reply.data);
+  }
+  void listed(Reply&& reply, std::size_t) {
+    --under_way_;
+    has_ended_ |= has_ended(reply);
+    if (!is_done(reply) && !has_ended(reply) && !reply.lost && !found_.failure)
+      found_.failure = std::move(reply);
+    std::move(reply.names.begin(), reply.names.end(), std::back_inserter(found_.names));
+  }
+
+  /// The next step, once it is known what that is.
+  void go_on() {
+    std::unique_lock lock(mutex_);
+    std::vector<Request> requests;
+    if (!handle_.empty() && !is_closed_) requests = is_directory_ ? next_lists() : next_reads();
+    const Step step = is_directory_ ? &Fetch::listed : &Fetch::read;
+    const bool closes =
+        !handle_.empty() && !is_closed_ && (is_directory_ ? is_over_ : under_way_ == 0);
+    const Request close = close_request(handle_);
+    is_closed_ |= closes;
+    under_way_ += requests.size();
+    if (under_way_ == 0) ended_.notify_all();
+    lock.unlock();
+    std::size_t number = 0;
+    for (Request& request : requests) send(std::move(request), step, number++);
+    if (closes) client_.submit(close, [](Reply&&) {});
+  }
+
+  std::vector<Request> next_lists() {
+    std::vector<Request> requests;
+    is_over_ = has_ended_ || found_.failure || !is_usable_;
+    while (!is_over_ && under_way_ + requests.size() < kListsUnderWay)
+      requests.push_back(read_directory_request(handle_));
+    is_over_ &= under_way_ == 0;
+    return requests;
+  }
+  /// All of the file, and one read more where the last would be full: it shows the end.
+  std::vector<Request> next_reads() {
+    std::vector<Request> requests;
+    if (under_way_ > 0 || !size_ || !is_usable_) return requests;
+    found_.data.resize(*size_);
+    was_read_ = true;
+    for (std::uint64_t offset = 0; offset <= *size_; offset += kChunk)
+      requests.push_back(read_request(handle_, offset, kChunk));
+    return requests;
+  }
+
+  Client& client_;
+  const bool is_directory_;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable ended_;
+  std::size_t under_way_ = 0;
+  std::string handle_;
+  std::optional<std::uint64_t> size_;
+  bool was_read_ = false, has_ended_ = false, is_over_ = false, is_closed_ = false;
+  bool is_usable_ = true;
+  Found found_;
+};
+
+Prefetch::~Prefetch() {
+  for (auto& [name, kept] : kept_) kept.fetch->wait();
+}
+
+/// With the lock.
+bool Prefetch::make_room(std::uint64_t weight) {
+  while (weight_ + weight > kMostBytes && !order_.empty()) {
+    auto oldest = kept_.find(order_.front());
+    if (oldest != kept_.end()) {
+      if (!oldest->second.fetch->is_over()) return false;
+      weight_ -= oldest->second.weight;
+      kept_.erase(oldest);
+    }
+    order_.pop_front();
+  }
+  return weight_ + weight <= kMostBytes;
+}
+
+void Prefetch::begin(const std::string& full, bool is_directory, std::uint64_t size) {
+  if (size > kLargest) return;
+  Client& client = server_.pool().front();
+  const std::uint64_t weight = kOverhead + (size > 0 ? size : kUnknownSize);
+  std::lock_guard lock(mutex_);
+  while (!order_.empty() && kept_.count(order_.front()) == 0) order_.pop_front();
+  if (kept_.count(full) > 0 || !make_room(weight)) return;
+  auto fetch = std::make_shared<Fetch>(client, is_directory);
+  kept_[full] = {fetch, weight};
+  order_.push_back(full);
+  weight_ += weight;
+  fetch->begin(full);
+}
+
+std::optional<Prefetch::Found> Prefetch::take(const std::string& full) {
+  std::unique_lock lock(mutex_);
+  auto place = kept_.find(full);
+  if (place == kept_.end()) return std::nullopt;
+  const Kept kept = place->second;
+  kept_.erase(place);
+  weight_ -= kept.weight;
+  lock.unlock();
+  return kept.fetch->wait();
+}
+
+}  // namespace reverse::sftp

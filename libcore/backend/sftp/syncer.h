@@ -1,0 +1,56 @@
+#pragma once
+
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "libcore/backend/sftp/server.h"
+
+namespace reverse::sftp {
+
+/// Makes files and names durable on the server: one by one by fsync@openssh.com, or everything at
+/// once by the command `sync -f`, whichever is cheaper and works. Thread-safe.
+class Syncer {
+ public:
+  /// `may_run`: commands may be tried.
+  Syncer(const Server& server, Durability durability, bool may_run);
+  ~Syncer();
+
+  /// Whether what is called durable is.
+  bool works();
+  /// Whether the next upload must sync its own file. `path`: its server's name; many uploads in a
+  /// row are left to `sync_all`, where that works.
+  bool counts_upload(const std::string& path);
+  /// A new row of uploads begins.
+  void begin_group();
+  /// Makes everything durable that was written so far. `path`: a file that is there. Only if an
+  /// upload was left to it.
+  void sync_all(const std::string& path);
+  /// Makes the names in `directories` (server's names) durable. Those that are gone count as done.
+  void sync_directories(const std::set<std::string>& directories);
+  /// True if directories can be synced by a handle in the same flight as what changes them.
+  bool syncs_directories_in_order();
+
+  /// "sync -f by command", "fsync@openssh.com", "neither"
+  std::string description();
+
+ private:
+  enum class Command { unknown, trying, works, refused };
+  bool offers_fsync();
+  void try_command(const std::string& path);
+  bool run_sync(const std::string& path);
+  bool fsync_directories(const std::vector<std::string>& names);
+
+  const Server& server_;
+  const Durability durability_;
+  std::mutex mutex_;  // guards what follows
+  Command command_;
+  std::size_t uploads_ = 0;  // of the group
+  bool directories_refused_ = false;
+  std::string first_path_;
+  std::jthread trying_;
+};
+
+}  // namespace reverse::sftp
