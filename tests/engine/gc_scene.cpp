@@ -108,7 +108,7 @@ std::string Versions::back_up(int version) {
   return revision;
 }
 
-void check_all_restore(const Place& place, const Expected& expected) {
+void check_all_restore(const Place& place, const RevisionTrees& expected) {
   CHECK(defects(place) == std::vector<std::string>{});
   for (const Head& head : heads_of(place)) {
     const std::string revision = head.revision();

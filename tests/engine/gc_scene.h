@@ -34,10 +34,10 @@ bool has_object(const Place& place, const std::string& content);
 void replace_file(const std::string& path, const std::string& content);
 
 /// Trees by the revision that was made of them.
-using Expected = std::map<std::string, TreeFacts>;
+using RevisionTrees = std::map<std::string, TreeFacts>;
 
 /// Every revision of the repository restores to the tree it was made of, and is one of `expected`.
-void check_all_restore(const Place& place, const Expected& expected);
+void check_all_restore(const Place& place, const RevisionTrees& expected);
 /// What must hold when a run of gc at once has come to its end: nothing in the trash, no mark, no
 /// closed gate left over, and in objects/ exactly what revisions refer to.
 void check_clean(const Place& place);
@@ -54,7 +54,7 @@ struct Versions {
   TempTree source;
   Place place;
   Client client;
-  Expected expected;
+  RevisionTrees expected;
 };
 
 /// A copy of a repository and of what a machine knows of it, to try one interruption on.
@@ -67,7 +67,7 @@ struct Trial {
   const TempTree& source;
   Place place;
   Client client;
-  Expected expected;
+  RevisionTrees expected;
 };
 
 /// The calls to its repository that gc makes for `versions`, in order: "list objects/ab", …
