@@ -12,6 +12,8 @@
 namespace reverse {
 namespace {
 
+constexpr std::uint64_t kMostConnections = 32;
+
 constexpr std::array kVariables{
     VariableDoc{"REVERSE_REPOSITORY", "REPO where the operands are too few to hold it"},
     VariableDoc{"REVERSE_CACHE_DIR",
@@ -55,16 +57,30 @@ void refuse_empty(const std::string& value) {
   if (value.empty()) fail(ErrorKind::usage, "set, but empty");
 }
 
+/// For repositories on other hosts.
+void declare_remote(OptionSet& options, CommonOptions& common) {
+  options.value({"connections"}, "N", "connections to a server, at most (4)",
+                [&common](const std::string& text) {
+                  const std::uint64_t count = count_value(text);
+                  if (count < 1 || count > kMostConnections)
+                    fail(ErrorKind::usage, "'{}': between 1 and {} connections are possible", text,
+                         kMostConnections);
+                  common.connections = static_cast<unsigned>(count);
+                });
+  options.value({"retry-for"}, "D", "how long a lost connection is tried to be made again (30min)",
+                [&common](const std::string& text) { common.retry_for = duration_value(text); });
+  options.value({"ssh-command"}, "CMD",
+                "the program that connects, with its options: 'ssh -F FILE'", common.ssh_command);
+  options.flag({"no-remote-exec"}, "run no commands on a server, SFTP only",
+               [&common] { common.remote_commands = false; });
+}
+
 void declare_reserved(OptionSet& options, const CommonUse& use) {
   options.reserved({"config"}, "FILE");
   options.reserved({"print-config"});
   if (!use.repository) return;
   options.reserved({"limit-upload"}, "RATE");
   options.reserved({"limit-download"}, "RATE");
-  options.reserved({"connections"}, "N");
-  options.reserved({"retry-for"}, "D");
-  options.reserved({"ssh-command"}, "CMD");
-  options.reserved({"no-remote-exec"});
 }
 
 }  // namespace
@@ -95,6 +111,7 @@ void declare_common_options(OptionSet& options, CommonOptions& common, const Com
   }
   options.value({"cache-dir"}, "DIR", "where the catalog is kept",
                 [&common](const std::string& text) { common.cache_dir = absolute_path(text); });
+  if (use.repository) declare_remote(options, common);
   declare_reserved(options, use);
 }
 

@@ -25,6 +25,12 @@ struct CommonOptions {
   bool progress = true;
   std::optional<std::chrono::seconds> progress_interval;  ///< unset: the printer's own choice
 
+  unsigned connections = 4;  ///< to a server, at most
+  std::chrono::seconds retry_for{30 *
+                                 60};  ///< how long a lost connection is tried to be made again
+  std::string ssh_command;             ///< instead of the library; empty: what serves best
+  bool remote_commands = true;         ///< commands may be run on a server
+
   std::optional<std::string> environment_repository;  ///< REVERSE_REPOSITORY
   std::optional<std::string> environment_host;        ///< REVERSE_HOST
 };

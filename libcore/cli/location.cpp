@@ -246,10 +246,8 @@ std::string parse_source(std::string_view text) {
   return location.path;
 }
 
-std::string local_repository_path(const Location& location) {
-  if (location.is_remote())
-    fail(ErrorKind::usage, "'{}': SFTP repositories are not in this version",
-         printable(location.text()));
+std::string repository_name(const Location& location) {
+  if (location.is_remote()) return location.text();
   std::error_code error;
   const std::filesystem::path resolved = std::filesystem::weakly_canonical(location.path, error);
   // Where nothing can be looked up the name stays as it is; opening it will say why.

@@ -40,8 +40,8 @@ std::string absolute_path(std::string_view path);
 /// The absolute path of a tree to be read: a location that is local. Throws `usage` otherwise.
 std::string parse_source(std::string_view text);
 
-/// The path of a repository that this version can open, its existing part without symlinks, so that
-/// one repository has one name in the catalog. Throws `usage` for a remote one.
-std::string local_repository_path(const Location& location);
+/// The one name of a repository, by which the catalog knows it: a local path, its existing part
+/// without symlinks, or a remote location's text.
+std::string repository_name(const Location& location);
 
 }  // namespace reverse

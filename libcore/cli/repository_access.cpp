@@ -2,28 +2,60 @@
 
 #include <fcntl.h>
 
+#include "libcore/backend/sftp/sftp_backend.h"
+#include "libcore/backend/ssh/ssh_link.h"
 #include "libcore/base/fd.h"
 #include "libcore/base/text.h"
 #include "libcore/base/units.h"
+#include "libcore/cli/terminal.h"
 #include "libcore/engine/machine.h"
 #include "libcore/engine/show.h"
 #include "libcore/scan/file_system.h"
 
 namespace reverse {
 
-std::unique_ptr<Backend> open_backend(const Location& location, Durability durability) {
-  return open_local_backend(local_repository_path(location), durability);
+namespace {
+
+std::unique_ptr<Backend> open_remote_backend(const Location& location, Invocation& call,
+                                             Durability durability) {
+  Output& output = call.output;
+  const auto note = [&output](const std::string& text) { output.note(text); };
+  const ssh::Target target{location.host, location.user, location.port};
+  ssh::ConnectOptions connect;
+  connect.ssh_command = call.common.ssh_command;
+  if (call.io.err_is_terminal) connect.ask = ask_at_terminal;
+  connect.notice = note;
+  sftp::PoolOptions pool;
+  pool.connections = call.common.connections;
+  pool.retry_for = call.common.retry_for;
+  pool.stop = call.io.stop;
+  pool.notice = [&output](const std::string& text) { output.warning(text); };
+  return sftp::open_sftp_backend(
+      std::make_unique<sftp::Pool>(
+          location.host, [target, connect] { return ssh::open_link(target, connect); }, pool),
+      location.path, {durability, call.common.remote_commands});
 }
 
-std::string creation_note(const std::string& path, Backend& backend) {
-  std::string type = file_system_of(open_file(path, O_PATH | O_DIRECTORY).get()).type;
-  std::optional<std::uint64_t> free = backend.free_bytes();
-  return fmt::format("made a repository at {} ({}{})", printable(path), type,
-                     free ? ", " + format_bytes(*free) + " free" : "");
+}  // namespace
+
+std::unique_ptr<Backend> open_backend(const Location& location, Invocation& call,
+                                      Durability durability) {
+  if (location.is_remote()) return open_remote_backend(location, call, durability);
+  return open_local_backend(repository_name(location), durability);
 }
 
-ReadAccess open_for_reading(const std::string& text) {
-  std::unique_ptr<Backend> backend = open_backend(parse_location(text));
+std::string creation_note(const Location& location, Backend& backend) {
+  std::string facts;
+  if (!location.is_remote())
+    facts = file_system_of(open_file(location.path, O_PATH | O_DIRECTORY).get()).type;
+  if (std::optional<std::uint64_t> free = backend.free_bytes())
+    facts += fmt::format("{}{} free", facts.empty() ? "" : ", ", format_bytes(*free));
+  return fmt::format("made a repository at {}{}", printable(repository_name(location)),
+                     facts.empty() ? "" : " (" + facts + ")");
+}
+
+ReadAccess open_for_reading(const std::string& text, Invocation& call) {
+  std::unique_ptr<Backend> backend = open_backend(parse_location(text), call);
   Repository repository = Repository::open(*backend, false);
   return {std::move(backend), std::move(repository)};
 }

@@ -13,12 +13,13 @@
 
 namespace reverse {
 
-/// A backend for a location. Throws `usage` for one that this version cannot reach.
-std::unique_ptr<Backend> open_backend(const Location& location,
+/// A backend for a location, as `call` asks for it. A remote one begins to connect: what is wrong
+/// with that shows at the first use.
+std::unique_ptr<Backend> open_backend(const Location& location, Invocation& call,
                                       Durability durability = Durability::barrier);
 
 /// What is said when a repository was made: where, on which file system, how much room there is.
-std::string creation_note(const std::string& path, Backend& backend);
+std::string creation_note(const Location& location, Backend& backend);
 
 /// A repository opened for reading, with the backend that it reads through.
 struct ReadAccess {
@@ -26,7 +27,7 @@ struct ReadAccess {
   Repository repository;
 };
 /// `text` as on the command line. Throws `no_repository`, `usage`.
-ReadAccess open_for_reading(const std::string& text);
+ReadAccess open_for_reading(const std::string& text, Invocation& call);
 
 /// The catalog of `call`'s cache directory; what was set aside becomes a warning.
 std::unique_ptr<Catalog> open_catalog(Invocation& call);

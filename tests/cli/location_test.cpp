@@ -153,10 +153,13 @@ TEST_CASE("a location's text reads back as the same location", "[cli]") {
   CHECK(parse_location("sftp://nas/b").text() == "nas:/b");
 }
 
-TEST_CASE("a source on another machine and a remote repository are refused", "[cli]") {
+TEST_CASE("a source on another machine is refused", "[cli]") {
   CHECK_THROWS_WITH(parse_source("nas:/home"), Contains("run the backup there"));
-  CHECK_THROWS_WITH(local_repository_path(parse_location("nas:/b")),
-                    Contains("not in this version"));
+}
+
+TEST_CASE("a remote repository has one name, however it is written", "[cli]") {
+  CHECK(repository_name(parse_location("sftp://joe@nas/b//c/")) == "joe@nas:/b/c");
+  CHECK(repository_name(parse_location("nas:~/b")) == "nas:b");
 }
 
 TEST_CASE("a local repository has one name, whichever symlink leads to it", "[cli]") {
@@ -164,6 +167,6 @@ TEST_CASE("a local repository has one name, whichever symlink leads to it", "[cl
   tree.make_dir("disk");
   tree.symlink("disk", "link");
   const std::string real = std::filesystem::canonical(tree / "disk");
-  CHECK(local_repository_path(parse_location(tree / "link/")) == real);
-  CHECK(local_repository_path(parse_location(tree / "link/new/repo")) == real + "/new/repo");
+  CHECK(repository_name(parse_location(tree / "link/")) == real);
+  CHECK(repository_name(parse_location(tree / "link/new/repo")) == real + "/new/repo");
 }

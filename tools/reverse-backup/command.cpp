@@ -103,9 +103,10 @@ ExitCode BackupCommand::execute(Invocation& call) {
   std::vector<BackupOptions> planned = choices_.plan(call);
   choices_.check_mounts();
   catalog_ = open_catalog(call);
-  std::unique_ptr<Backend> backend = open_backend(location, choices_.durability);
-  std::string path = local_repository_path(location);
-  OpenOptions open{path, path, !choices_.no_create, choices_.digest, call.common.allow};
+  std::unique_ptr<Backend> backend = open_backend(location, call, choices_.durability);
+  std::string path = repository_name(location);
+  OpenOptions open{path, location.is_remote() ? "" : path, !choices_.no_create, choices_.digest,
+                   call.common.allow};
 
   if (call.common.dry_run && look_at_location(*backend) != LocationState::repository) {
     check_creation(*backend, *catalog_, open);
@@ -116,7 +117,7 @@ ExitCode BackupCommand::execute(Invocation& call) {
     return run_all(std::move(planned), call, empty);
   }
   OpenedRepository opened = open_for_writing(*backend, *catalog_, open);
-  if (opened.created) call.output.note(creation_note(path, *backend));
+  if (opened.created) call.output.note(creation_note(location, *backend));
   return run_all(std::move(planned), call, opened.repository);
 }
 

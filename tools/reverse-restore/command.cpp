@@ -101,7 +101,7 @@ RestoreOptions RestoreCommand::plan(const RevisionPath& wanted, const Invocation
 }
 
 ExitCode RestoreCommand::execute(Invocation& call) {
-  ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 1));
+  ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 1), call);
   if (call.operands.empty())
     fail(ErrorKind::usage, "REV is missing: latest, HOST/LABEL, or what 'reverse list' shows");
   if (target_.has_value() == in_place_) fail(ErrorKind::usage, "give either -t DIR or --in-place");

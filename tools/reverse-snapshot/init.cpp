@@ -22,9 +22,9 @@ class InitCommand : public Command {
     Location location = parse_location(take_repository(call, RepositoryPlace::first, 0));
     if (!call.operands.empty()) fail(ErrorKind::usage, "one REPO is enough");
     std::unique_ptr<Catalog> catalog = open_catalog(call);
-    std::unique_ptr<Backend> backend = open_backend(location);
-    std::string path = local_repository_path(location);
-    OpenOptions open{path, path, true, digest_, call.common.allow};
+    std::unique_ptr<Backend> backend = open_backend(location, call);
+    std::string path = repository_name(location);
+    OpenOptions open{path, location.is_remote() ? "" : path, true, digest_, call.common.allow};
     if (look_at_location(*backend) == LocationState::repository)
       fail(ErrorKind::exists, "there is a repository at '{}' already", printable(path));
     if (call.common.dry_run) {
@@ -37,7 +37,7 @@ class InitCommand : public Command {
     OpenedRepository opened = open_for_writing(*backend, *catalog, open);
     JsonLine made("summary");
     made.add("id", opened.repository.info().id).add_path("repository", path).add("dry_run", false);
-    tell(call, creation_note(path, *backend), std::move(made));
+    tell(call, creation_note(location, *backend), std::move(made));
     return ExitCode::ok;
   }
 

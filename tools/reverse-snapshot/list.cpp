@@ -81,7 +81,7 @@ void ListCommand::list_set(const std::string& set, const Repository& repository,
 }
 
 ExitCode ListCommand::execute(Invocation& call) {
-  ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 0));
+  ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 0), call);
   for (const std::string& set : call.operands) {
     if (matching_sets(access.repository, {{set}, {}, {}}).empty())
       fail(ErrorKind::not_found, "there is no set '{}'", printable(set));

@@ -65,7 +65,7 @@ class LsCommand : public Command {
   }
 
   ExitCode execute(Invocation& call) override {
-    ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 1));
+    ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 1), call);
     if (call.operands.empty())
       fail(ErrorKind::usage, "REV is missing: latest, HOST/LABEL, or what 'reverse list' shows");
     for (const std::string& words : call.operands) {
@@ -130,7 +130,7 @@ class CatCommand : public Command {
   }
 
   ExitCode execute(Invocation& call) override {
-    ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 1));
+    ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 1), call);
     if (call.operands.empty()) fail(ErrorKind::usage, "REV:PATH is missing");
     if (call.output.json())
       fail(ErrorKind::usage, "what cat writes is content: it does not go with --json");

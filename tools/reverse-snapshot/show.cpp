@@ -30,7 +30,7 @@ class ShowCommand : public Command {
 };
 
 ExitCode ShowCommand::execute(Invocation& call) {
-  ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 0));
+  ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 0), call);
   if (call.operands.size() > 1) fail(ErrorKind::usage, "one REV is enough");
   if (call.operands.empty() && yaml_) fail(ErrorKind::usage, "--yaml needs a REV");
   if (yaml_ && call.output.json()) fail(ErrorKind::usage, "--yaml and --json exclude each other");
