@@ -1,0 +1,17 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "libcore/base/fd.h"
+
+namespace reverse::ssh {
+
+/// A connection to the first of the host's addresses that accepts one, each given `timeout`. The
+/// socket never waits, and sends small packets at once. `family`: AF_INET, AF_INET6, or 0 for
+/// either. Throws `network`: "connect to 'HOST' port N: …".
+UniqueFd connect_tcp(const std::string& host, std::uint16_t port, int family,
+                     std::chrono::milliseconds timeout);
+
+}  // namespace reverse::ssh
