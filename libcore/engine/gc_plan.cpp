@@ -112,10 +112,13 @@ void GcPlan::add_live(const std::vector<std::string>& but) {
 }
 
 void GcPlan::find_candidates() {
+  std::vector<RepoPath> shards;
+  for (int i = 0; i < layout::kShards; ++i) shards.push_back(layout::shard(i));
+  expect_listings(repository_.backend(), shards);
   for (int i = 0; i < layout::kShards; ++i) {
     throw_if_stopped(stop_);
     std::vector<ContentKey> live_here = live.shard(i);
-    list_if_there(repository_.backend(), layout::shard(i),
+    list_if_there(repository_.backend(), shards[static_cast<std::size_t>(i)],
                   [&](const ListedFile& file) { look_at_object(file, live_here); });
   }
 }

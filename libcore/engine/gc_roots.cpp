@@ -14,7 +14,9 @@ namespace reverse {
 namespace {
 
 constexpr std::string_view kHeadSuffix = ".yaml";
+constexpr std::size_t kHeadsAhead = 256;  // that a distant backend is asked for at once
 
+/// Lists manifests/ level by level, so that a distant backend can fetch a whole level at once.
 class RevisionList {
  public:
   RevisionList(const Repository& repository, bool dry_run)
@@ -23,22 +25,27 @@ class RevisionList {
   std::vector<std::string> run() {
     if (!backend_.stat(layout::kManifests))
       fail(ErrorKind::corrupt, "{} is missing", backend_.display(layout::kManifests));
-    for (const std::string& host : subdirectories(layout::kManifests))
-      for (const std::string& label : subdirectories(layout::set_directory(host)))
-        add_set(host + "/" + label);
+    std::vector<RepoPath> sets = subdirectories(subdirectories({layout::kManifests}));
+    for (const auto& [directory, names] : look_into(sets)) add_set(directory, names);
     return std::move(revisions_);
   }
 
  private:
   using Names = std::map<std::string, FileType>;
+  using Directories = std::map<RepoPath, Names>;
 
-  Names names_in(const RepoPath& directory) {
-    Names names;
-    for (int look = backend_.traits().reliable_listing ? 1 : 0; look < 2; ++look)
-      list_if_there(backend_, directory,
-                    [&names](const ListedFile& file) { names.emplace(file.name, file.stat.type); });
-    if (names.empty()) expect_empty(directory);
-    return names;
+  Directories look_into(const std::vector<RepoPath>& directories) {
+    Directories found;
+    for (int look = backend_.traits().reliable_listing ? 1 : 0; look < 2; ++look) {
+      expect_listings(backend_, directories);
+      for (const RepoPath& directory : directories)
+        list_if_there(backend_, directory, [&](const ListedFile& file) {
+          found[directory].emplace(file.name, file.stat.type);
+        });
+    }
+    for (const RepoPath& directory : directories)
+      if (found.count(directory) == 0) expect_empty(directory);
+    return found;
   }
 
   /// A listing that is cut short can look like this; a directory that can be removed cannot.
@@ -50,15 +57,18 @@ class RevisionList {
          backend_.display(directory));
   }
 
-  std::vector<std::string> subdirectories(const RepoPath& directory) {
-    std::vector<std::string> found;
-    for (const auto& [name, type] : names_in(directory))
-      if (type == FileType::directory && layout::is_set_component(name)) found.push_back(name);
-    return found;
+  std::vector<RepoPath> subdirectories(const std::vector<RepoPath>& directories) {
+    std::vector<RepoPath> below;
+    for (const auto& [directory, names] : look_into(directories))
+      for (const auto& [name, type] : names)
+        if (type == FileType::directory && layout::is_set_component(name))
+          below.push_back(directory + "/" + name);
+    return below;
   }
 
-  void add_set(const std::string& set) {
-    for (const auto& [file, type] : names_in(layout::set_directory(set))) {
+  void add_set(const RepoPath& directory, const Names& names) {
+    std::string set = directory.substr(layout::kManifests.size() + 1);
+    for (const auto& [file, type] : names) {
       std::string_view name = file;
       if (!name.ends_with(kHeadSuffix)) continue;
       name.remove_suffix(kHeadSuffix.size());
@@ -66,7 +76,7 @@ class RevisionList {
         fail(ErrorKind::corrupt,
              "{}: is this a revision that somebody renamed? Give it its name back, or move it "
              "elsewhere",
-             backend_.display(layout::set_directory(set) + "/" + file));
+             backend_.display(directory + "/" + file));
       revisions_.push_back(fmt::format("{}/{}", set, name));
     }
   }
@@ -85,6 +95,13 @@ void expect_all_seen(const std::vector<std::string>& revisions, const SeenHeads&
            printable(revision));
 }
 
+void expect_heads(Backend& backend, const std::vector<std::string>& revisions, std::size_t begin) {
+  std::vector<Expected> heads;
+  for (std::size_t i = begin; i < std::min(begin + kHeadsAhead, revisions.size()); ++i)
+    heads.push_back({layout::head(revisions[i])});
+  backend.expect(heads);
+}
+
 }  // namespace
 
 std::vector<std::string> list_all_revisions(const Repository& repository, const SeenHeads& seen,
@@ -99,8 +116,10 @@ std::vector<Root> read_roots(const Repository& repository,
                              const std::vector<std::string>& revisions,
                              const std::stop_token& stop) {
   std::vector<Root> roots;
-  for (const std::string& revision : revisions) {
+  for (std::size_t i = 0; i < revisions.size(); ++i) {
     throw_if_stopped(stop);
+    if (i % kHeadsAhead == 0) expect_heads(repository.backend(), revisions, i);
+    const std::string& revision = revisions[i];
     try {
       roots.push_back({revision, PageLink::of(repository.read_head(revision).tree)});
     } catch (const Error& error) {

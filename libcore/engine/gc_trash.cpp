@@ -17,6 +17,9 @@ void Trash::list() {
     if (file.stat.type == FileType::directory && layout::is_token(file.name))
       runs_.push_back({file.name, file.stat.mtime});
   });
+  std::vector<RepoPath> directories;
+  for (const TrashRun& run : runs_) directories.push_back(trash_run(run.name));
+  expect_listings(repository_.backend(), directories);
   for (std::uint32_t i = 0; i < runs_.size(); ++i) list_run(i);
 }
 

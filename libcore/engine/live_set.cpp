@@ -15,7 +15,7 @@ namespace reverse {
 
 namespace {
 
-constexpr std::size_t kBatchPages = 256;  // between two visits to the shared sets
+constexpr std::size_t kBatchPages = 128;  // read between two visits to the shared sets
 constexpr std::size_t kMaxPageBytes = 16 << 20;
 constexpr unsigned kMaxReaders = 4;
 
@@ -46,6 +46,14 @@ class LiveSet::Reader {
   explicit Reader(const Repository& repository)
       : repository_(repository), kind_(repository.info().digest), scanner_(kind_) {}
 
+  /// Says what will be read now.
+  void expect(const std::vector<Page>& pages) const {
+    if (repository_.backend().traits().cheap_stat) return;
+    std::vector<Expected> expected;
+    for (const Page& page : pages) expected.push_back({path_of(page.link), false, page.link.size});
+    repository_.backend().expect(expected);
+  }
+
   /// Reads a page, and checks that it is what refers to it says.
   const PageContent& read(const PageLink& link) {
     std::string text = text_of(link);
@@ -58,10 +66,13 @@ class LiveSet::Reader {
   }
 
  private:
+  RepoPath path_of(const PageLink& link) const {
+    return object_path({link.key.digest(kind_), std::nullopt});
+  }
+
   std::string text_of(const PageLink& link) const {
     try {
-      RepoPath path = object_path({link.key.digest(kind_), std::nullopt});
-      std::string text = read_small_file(repository_.backend(), path, kMaxPageBytes);
+      std::string text = read_small_file(repository_.backend(), path_of(link), kMaxPageBytes);
       if (is_content_of(text, link, kind_)) return text;
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::corrupt) throw;
@@ -92,57 +103,56 @@ void LiveSet::add(const std::vector<Root>& roots) {
 
 void LiveSet::read_level(Pages& level, Pages* below) {
   unsigned readers = std::clamp(repository_.backend().traits().connections, 1u, kMaxReaders);
-  std::atomic<int> next = 0;
+  int shard = 0;  // the next
   Pipeline pipeline(stop_);
-  auto read = [&] { read_shards(level, below, next, pipeline.stop_token()); };
+  auto read = [&] { read_batches(level, below, shard, pipeline.stop_token()); };
   for (unsigned i = 1; i < readers; ++i) pipeline.start(read);
   pipeline.run_here(read);
   pipeline.wait();
 }
 
-/// The pages of a shard that no earlier call has read; they count as read from now on.
-std::vector<LiveSet::Page> LiveSet::unread(Pages& level, int shard) {
+/// Pages of the next shards that no earlier call has read; they count as read from now on. Empty
+/// at the level's end.
+std::vector<LiveSet::Page> LiveSet::next_batch(Pages& level, int& shard) {
   std::lock_guard lock(mutex_);
-  std::vector<Page> wanted = level.shard(shard);
-  if (wanted.empty()) return wanted;
-  std::vector<Page> before = read_.shard(shard);
-  std::vector<Page> pages;
-  std::set_difference(wanted.begin(), wanted.end(), before.begin(), before.end(),
-                      std::back_inserter(pages));
-  for (const Page& page : pages) {
+  std::vector<Page> batch;
+  for (; batch.size() < kBatchPages && shard < layout::kShards; ++shard) {
+    std::vector<Page> wanted = level.shard(shard);
+    if (wanted.empty()) continue;
+    std::vector<Page> before = read_.shard(shard);
+    std::set_difference(wanted.begin(), wanted.end(), before.begin(), before.end(),
+                        std::back_inserter(batch));
+  }
+  for (const Page& page : batch) {
     read_.add(page);
     contents_.add(page.link.key);
   }
-  pages_read_ += pages.size();
-  return pages;
+  pages_read_ += batch.size();
+  return batch;
 }
 
-void LiveSet::read_shards(Pages& level, Pages* below, std::atomic<int>& next,
-                          const std::stop_token& stop) {
+void LiveSet::read_batches(Pages& level, Pages* below, int& shard, const std::stop_token& stop) {
   Reader reader(repository_);
   std::vector<ContentKey> contents;
   std::vector<Page> children;
-  auto hand_over = [&] {
+  for (std::vector<Page> batch = next_batch(level, shard); !batch.empty();
+       batch = next_batch(level, shard)) {
+    reader.expect(batch);
+    for (const Page& page : batch) {
+      throw_if_stopped(stop);
+      try {
+        const PageContent& content = reader.read(page.link);
+        contents.insert(contents.end(), content.contents.begin(), content.contents.end());
+        for (const PageLink& child : content.pages) children.push_back({child, page.root});
+      } catch (const Error& error) {
+        fail_page(page, error);
+      }
+    }
     std::lock_guard lock(mutex_);
     for (const ContentKey& content : contents) contents_.add(content);
     for (const Page& child : children) below->add(child);
     contents.clear();
     children.clear();
-  };
-  for (int shard = next++; shard < layout::kShards; shard = next++) {
-    std::vector<Page> pages = unread(level, shard);
-    for (std::size_t i = 0; i < pages.size(); ++i) {
-      throw_if_stopped(stop);
-      try {
-        const PageContent& content = reader.read(pages[i].link);
-        contents.insert(contents.end(), content.contents.begin(), content.contents.end());
-        for (const PageLink& page : content.pages) children.push_back({page, pages[i].root});
-      } catch (const Error& error) {
-        fail_page(pages[i], error);
-      }
-      if ((i + 1) % kBatchPages == 0) hand_over();
-    }
-    hand_over();
   }
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <stop_token>
@@ -52,8 +51,8 @@ class LiveSet {
   class Reader;
 
   void read_level(Pages& level, Pages* below);
-  void read_shards(Pages& level, Pages* below, std::atomic<int>& next, const std::stop_token& stop);
-  std::vector<Page> unread(Pages& level, int shard);
+  void read_batches(Pages& level, Pages* below, int& shard, const std::stop_token& stop);
+  std::vector<Page> next_batch(Pages& level, int& shard);
   [[noreturn]] void fail_page(const Page& page, const Error& error) const;
 
   const Repository& repository_;

@@ -13,14 +13,16 @@ namespace {
 
 constexpr std::uint32_t kMode = 0444;
 
-std::vector<std::string> sets_below(Backend& backend, const RepoPath& directory,
-                                    const std::string& prefix) {
-  std::vector<std::string> names;
-  list_if_there(backend, directory, [&](const ListedFile& file) {
-    if (file.stat.type == FileType::directory && layout::is_set_component(file.name))
-      names.push_back(prefix + file.name);
-  });
-  return names;
+/// The directories directly below `directories` that can be of hosts or labels.
+std::vector<RepoPath> subdirectories(Backend& backend, const std::vector<RepoPath>& directories) {
+  std::vector<RepoPath> below;
+  expect_listings(backend, directories);
+  for (const RepoPath& directory : directories)
+    list_if_there(backend, directory, [&](const ListedFile& file) {
+      if (file.stat.type == FileType::directory && layout::is_set_component(file.name))
+        below.push_back(directory + "/" + file.name);
+    });
+  return below;
 }
 
 /// The directories whose names a mark's own name depends on.
@@ -40,12 +42,15 @@ MoveResult publish_mark(Backend& backend, const RepoPath& mark) {
 
 std::vector<Mark> list_marks(Backend& backend) {
   std::vector<Mark> marks;
-  for (const std::string& host : sets_below(backend, layout::kForgotten, ""))
-    for (const std::string& set : sets_below(backend, layout::mark(host), host + "/"))
-      list_if_there(backend, layout::mark(set), [&](const ListedFile& file) {
-        if (file.stat.type == FileType::file && layout::is_revision_name(file.name))
-          marks.push_back({set + "/" + file.name, file.stat.mtime});
-      });
+  std::vector<RepoPath> sets =
+      subdirectories(backend, subdirectories(backend, {layout::kForgotten}));
+  expect_listings(backend, sets);
+  for (const RepoPath& set : sets)
+    list_if_there(backend, set, [&](const ListedFile& file) {
+      if (file.stat.type == FileType::file && layout::is_revision_name(file.name))
+        marks.push_back(
+            {set.substr(layout::kForgotten.size() + 1) + "/" + file.name, file.stat.mtime});
+    });
   std::sort(marks.begin(), marks.end(),
             [](const Mark& one, const Mark& other) { return one.revision < other.revision; });
   return marks;

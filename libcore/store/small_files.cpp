@@ -36,6 +36,12 @@ std::unique_ptr<Upload> upload_text(Backend& backend, std::string_view text, std
   return upload;
 }
 
+void expect_listings(Backend& backend, const std::vector<RepoPath>& directories) {
+  std::vector<Expected> expected;
+  for (const RepoPath& directory : directories) expected.push_back({directory, true});
+  backend.expect(expected);
+}
+
 void list_if_there(Backend& backend, const RepoPath& directory,
                    const std::function<void(const ListedFile&)>& visit) {
   try {

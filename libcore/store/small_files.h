@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "libcore/backend/backend.h"
 
@@ -30,6 +31,9 @@ std::unique_ptr<Upload> upload_text(Backend& backend, std::string_view text, std
 /// `Backend::create` below tmp/, which is made if it is missing.
 std::unique_ptr<Upload> create_temporary(Backend& backend, const std::string& name,
                                          std::uint32_t mode);
+
+/// Says that these directories will be listed now, one after the other (`Backend::expect`).
+void expect_listings(Backend& backend, const std::vector<RepoPath>& directories);
 
 /// Calls `visit` for what `directory` holds; does nothing if it is absent.
 void list_if_there(Backend& backend, const RepoPath& directory,
