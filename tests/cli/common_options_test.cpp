@@ -1,6 +1,7 @@
 #include "libcore/cli/common_options.h"
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <map>
 
 #include "libcore/base/error.h"
@@ -99,9 +100,21 @@ TEST_CASE("malformed variables are refused by their name", "[cli]") {
   CHECK_THAT(refusal({}, {{"REVERSE_CONFIG", "/etc/c"}}), StartsWith("REVERSE_CONFIG: "));
 }
 
+TEST_CASE("what connects to servers is bounded, and defaults to what serves most", "[cli]") {
+  const CommonOptions plain = read({});
+  CHECK(plain.connections == 4);
+  CHECK(plain.retry_for == std::chrono::minutes(30));
+  CHECK(plain.remote_commands);
+  const CommonOptions given = read({"--connections", "2", "--retry-for", "0", "--no-remote-exec"});
+  CHECK(given.connections == 2);
+  CHECK(given.retry_for == std::chrono::seconds(0));
+  CHECK_FALSE(given.remote_commands);
+  CHECK_THAT(refusal({"--connections", "0"}), Contains("between 1 and 32"));
+  CHECK_THAT(refusal({"--connections", "33"}), Contains("between 1 and 32"));
+}
+
 TEST_CASE("options of later versions are known and refused", "[cli]") {
-  for (const char* option : {"--config", "--limit-upload", "--limit-download", "--connections",
-                             "--retry-for", "--ssh-command"})
+  for (const char* option : {"--config", "--limit-upload", "--limit-download"})
     CHECK_THAT(refusal({option, "1"}), Contains("not in this version"));
   CHECK_THAT(refusal({"--print-config"}), Contains("not in this version"));
 }

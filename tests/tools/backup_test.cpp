@@ -175,11 +175,7 @@ TEST_CASE("backup: options of later versions are refused by name", "[tools]") {
                                                {"--config", "/etc/reverse.yaml"},
                                                {"--print-config"},
                                                {"--limit-upload", "4M"},
-                                               {"--limit-download", "4M"},
-                                               {"--connections", "4"},
-                                               {"--retry-for", "1h"},
-                                               {"--ssh-command", "ssh -v"},
-                                               {"--no-remote-exec"}}));
+                                               {"--limit-download", "4M"}}));
   const ToolRun run = work.backup(option);
   CHECK(run.code == 2);
   CHECK_THAT(run.err, Contains(option.front() + ": not in this version"));
