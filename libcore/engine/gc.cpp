@@ -9,6 +9,7 @@
 #include "libcore/base/stop.h"
 #include "libcore/engine/gc_plan.h"
 #include "libcore/store/gate.h"
+#include "libcore/store/marks.h"
 #include "libcore/store/reserve.h"
 #include "libcore/store/small_files.h"
 #include "libcore/store/trash.h"
@@ -74,6 +75,7 @@ class Collection {
 // --- what is done
 
 GcReport Collection::apply() {
+  if (!options_.dry_run) report_.forgotten = make_marks(backend_, report_.forgotten);
   expire();
   take_out();
   if (needs_closed_gate()) {

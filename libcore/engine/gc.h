@@ -25,13 +25,15 @@ struct GcOptions {
   std::optional<std::chrono::seconds> keep_unreferenced;
   std::set<std::string> allow;  ///< guards that are waived: "mass-gc"
   bool dry_run = false;
-  /// Revisions ("HOST/LABEL/NAME") that the caller would have marked just now, were it no dry run.
-  std::set<std::string> assume_marked;
+  /// Revisions ("HOST/LABEL/NAME", sorted) to be marked before all else, once the guard has nothing
+  /// against it.
+  std::vector<std::string> forget;
 };
 
 /// What a run did, or in a dry run would do.
 struct GcReport {
   std::uint64_t revisions = 0;           ///< that stay
+  std::vector<std::string> forgotten;    ///< of `GcOptions::forget`, those that had no mark
   std::vector<std::string> expired;      ///< revisions whose mark was taken: they are gone
   std::uint64_t marked = 0;              ///< revisions that wait for the end of their grace
   std::optional<Timestamp> next_expiry;  ///< when the first of those can go

@@ -86,13 +86,17 @@ void GcPlan::make() {
 }
 
 void GcPlan::list_revisions() {
-  revisions = list_all_revisions(repository_, seen, options_.dry_run);
+  revisions.clear();
+  for (ListedRevision& revision : list_all_revisions(repository_, seen, options_.dry_run))
+    revisions.push_back(std::move(revision.name));
 }
 
 void GcPlan::find_due_marks() {
   std::map<std::string, Timestamp> marks;
-  for (const std::string& revision : options_.assume_marked) marks.emplace(revision, ages_.begun());
-  for (const Mark& mark : list_marks(repository_.backend())) marks[mark.revision] = mark.made;
+  for (const Mark& mark : list_marks(repository_.backend()))
+    marks.emplace(mark.revision, mark.made);
+  for (const std::string& revision : common(revisions, options_.forget))
+    if (marks.emplace(revision, ages_.begun()).second) report_.forgotten.push_back(revision);
   for (const auto& [revision, made] : marks) {
     if (ages_.mark_is_due(made)) {
       due_marks.push_back(revision);

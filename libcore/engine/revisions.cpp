@@ -15,12 +15,6 @@ bool matches_any(const std::vector<std::string>& globs, std::string_view text) {
          });
 }
 
-bool has_any_tag(const Head& head, const std::vector<std::string>& tags) {
-  return tags.empty() || std::any_of(tags.begin(), tags.end(), [&](const std::string& tag) {
-           return std::find(head.tags.begin(), head.tags.end(), tag) != head.tags.end();
-         });
-}
-
 std::string host_of(std::string_view set) { return std::string(set.substr(0, set.find('/'))); }
 
 std::string join(const std::vector<std::string>& words) {
@@ -181,6 +175,12 @@ std::string relative_to_source(std::string path, const Head& head) {
 }
 
 }  // namespace
+
+bool has_any_tag(const Head& head, const std::vector<std::string>& tags) {
+  return tags.empty() || std::any_of(tags.begin(), tags.end(), [&](const std::string& tag) {
+           return std::find(head.tags.begin(), head.tags.end(), tag) != head.tags.end();
+         });
+}
 
 std::vector<std::string> matching_sets(const Repository& repository, const RevisionFilter& filter) {
   std::vector<std::string> sets;

@@ -32,6 +32,9 @@ void visit_heads(const Repository& repository, const RevisionFilter& filter,
                  const std::function<void(const Head&)>& visit,
                  const std::function<void(const std::string&, const Error&)>& damaged);
 
+/// True if `head` has one of `tags`, or there are none.
+bool has_any_tag(const Head& head, const std::vector<std::string>& tags);
+
 /// Sets that `filter` leaves (tags are not looked at).
 std::vector<std::string> matching_sets(const Repository& repository, const RevisionFilter& filter);
 

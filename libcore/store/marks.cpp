@@ -1,6 +1,9 @@
 #include "libcore/store/marks.h"
 
 #include <algorithm>
+#include <memory>
+#include <set>
+#include <span>
 
 #include "libcore/base/error.h"
 #include "libcore/store/layout.h"
@@ -12,6 +15,7 @@ namespace reverse {
 namespace {
 
 constexpr std::uint32_t kMode = 0444;
+constexpr std::size_t kMarksAtOnce = 128;  // each an open file until it has its name
 
 /// The directories directly below `directories` that can be of hosts or labels.
 std::vector<RepoPath> subdirectories(Backend& backend, const std::vector<RepoPath>& directories) {
@@ -31,11 +35,28 @@ std::vector<RepoPath> directories_above(const RepoPath& mark) {
   return {layout::kForgotten, set.substr(0, set.rfind('/')), set};
 }
 
-MoveResult publish_mark(Backend& backend, const RepoPath& mark) {
-  for (const RepoPath& directory : directories_above(mark)) backend.make_directory(directory);
-  std::unique_ptr<Upload> upload = upload_text(backend, "", kMode);
-  Publication publication{upload.get(), mark};
-  return backend.publish({&publication, 1}).front();
+/// Marks a group of revisions; adds those to `made` that had none.
+void publish_marks(Backend& backend, std::span<const std::string> revisions,
+                   std::vector<std::string>& made) {
+  std::vector<std::unique_ptr<Upload>> uploads;
+  std::vector<Publication> publications;
+  std::set<RepoPath> directories;
+  for (const std::string& revision : revisions) {
+    uploads.push_back(upload_text(backend, "", kMode));
+    publications.push_back({uploads.back().get(), layout::mark(revision)});
+    for (RepoPath& directory : directories_above(publications.back().target))
+      directories.insert(std::move(directory));
+  }
+  for (const RepoPath& directory : directories) backend.make_directory(directory);
+  std::vector<MoveResult> results = backend.publish(publications);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results[i] == MoveResult::gone)
+      fail(ErrorKind::busy,
+           "{}: its temporary file or its directory was removed meanwhile; run again",
+           backend.display(publications[i].target));
+    if (results[i] == MoveResult::done) made.push_back(revisions[i]);
+  }
+  backend.barrier(std::vector<RepoPath>(directories.begin(), directories.end()));
 }
 
 }  // namespace
@@ -56,16 +77,15 @@ std::vector<Mark> list_marks(Backend& backend) {
   return marks;
 }
 
-bool make_mark(Backend& backend, std::string_view revision) {
-  RepoPath mark = layout::mark(revision);
-  if (backend.stat(mark)) return false;
-  MoveResult result = with_reserve(backend, [&] { return publish_mark(backend, mark); });
-  if (result == MoveResult::gone)
-    fail(ErrorKind::busy,
-         "{}: its temporary file or its directory was removed meanwhile; run again",
-         backend.display(mark));
-  backend.barrier(directories_above(mark));
-  return result == MoveResult::done;
+std::vector<std::string> make_marks(Backend& backend, const std::vector<std::string>& revisions) {
+  std::vector<std::string> made;
+  std::span<const std::string> rest = revisions;
+  while (!rest.empty()) {
+    std::span<const std::string> group = rest.first(std::min(rest.size(), kMarksAtOnce));
+    with_reserve(backend, [&] { publish_marks(backend, group, made); });
+    rest = rest.subspan(group.size());
+  }
+  return made;
 }
 
 bool remove_mark(Backend& backend, std::string_view revision) {

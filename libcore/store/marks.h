@@ -22,9 +22,9 @@ struct Mark {
 /// out.
 std::vector<Mark> list_marks(Backend& backend);
 
-/// Marks a revision, durably; gives up the reserve if the disk is full. False if it was marked: the
-/// mark keeps its age.
-bool make_mark(Backend& backend, std::string_view revision);
+/// Marks revisions, durably; gives up the reserve if the disk is full. Returns those that had no
+/// mark before; where there was one, it keeps its age.
+std::vector<std::string> make_marks(Backend& backend, const std::vector<std::string>& revisions);
 
 /// Takes a mark back, durably. False if there is none (any more): gc may have taken it.
 bool remove_mark(Backend& backend, std::string_view revision);

@@ -129,10 +129,10 @@ TEST_CASE("whatever order writers, gcs and forgetting come in, and whoever dies,
     actors[2].act = [&](Backend& backend) { collect(backend, at_once()); };
     actors[3].act = [&](Backend& backend) { collect(backend, seed % 2 ? usual : at_once()); };
     actors[4].act = [&](Backend& backend) {
-      make_mark(backend, scene.second);
+      make_marks(backend, {scene.second});
       remove_mark(backend, scene.first);
       remove_mark(backend, scene.second);
-      make_mark(backend, scene.first);
+      make_marks(backend, {scene.first});
     };
     run_together(actors, trial.place, seed);
     for (const Actor& actor : actors) CHECK(actor.error == "");

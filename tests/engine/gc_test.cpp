@@ -143,14 +143,15 @@ TEST_CASE("a dry run tells what the run then does, and changes nothing") {
     forget(f.place, first);
     age(f.place, 9 * 24);
   } else {
-    options.assume_marked = {first};
+    options.forget = {first};
   }
   const auto before = f.place.files();
   const GcReport plan = collect(f.place, options);
   CHECK(f.place.files() == before);
-  if (!marked_before) forget(f.place, first);
   options.dry_run = false;
   const GcReport report = collect(f.place, options);
+  CHECK(plan.forgotten == options.forget);
+  CHECK(plan.forgotten == report.forgotten);
   CHECK(plan.expired == report.expired);
   CHECK(plan.marked == report.marked);
   CHECK(plan.revisions == report.revisions);

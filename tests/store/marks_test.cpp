@@ -1,5 +1,8 @@
 #include "libcore/store/marks.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 
@@ -29,8 +32,8 @@ const std::string kTwo = "desk/mail/20140126T100000Z-00000000";
 TEST_CASE("a mark is there until it is taken back, and has the age of its file", "[store][gc]") {
   Marked f;
   CHECK(f.revisions().empty());
-  CHECK(make_mark(*f.backend, kTwo));
-  CHECK(make_mark(*f.backend, kOne));
+  CHECK(make_marks(*f.backend, {kOne, kTwo}) == std::vector<std::string>{kOne, kTwo});
+  CHECK(make_marks(*f.backend, {}).empty());
   CHECK(f.revisions() == std::vector<std::string>{kOne, kTwo});
   const std::optional<FileStat> stat = f.backend->stat("forgotten/" + kOne);
   REQUIRE(stat);
@@ -44,17 +47,28 @@ TEST_CASE("a mark is there until it is taken back, and has the age of its file",
 
 TEST_CASE("marking a second time does not make a mark younger", "[store][gc]") {
   Marked f;
-  make_mark(*f.backend, kOne);
+  make_marks(*f.backend, {kOne});
   const fs::path file = f.directory / ("forgotten/" + kOne);
   const auto made = fs::last_write_time(file) - std::chrono::hours(100);
   fs::last_write_time(file, made);
-  CHECK_FALSE(make_mark(*f.backend, kOne));
+  CHECK(make_marks(*f.backend, {kTwo, kOne}) == std::vector<std::string>{kTwo});
   CHECK(fs::last_write_time(file) == made);
+}
+
+TEST_CASE("any number of revisions is marked at once", "[store][gc]") {
+  Marked f;
+  std::vector<std::string> names;
+  for (int i = 0; i < 300; ++i)
+    names.push_back(fmt::format("desk/set{}/20140125T100000Z-{:08x}", i % 7, i));
+  std::sort(names.begin(), names.end());
+  CHECK(make_marks(*f.backend, names) == names);
+  CHECK(f.revisions() == names);
+  CHECK(fs::is_empty(f.directory / "tmp"));
 }
 
 TEST_CASE("what is no mark below forgotten/ is passed over", "[store][gc]") {
   Marked f;
-  make_mark(*f.backend, kOne);
+  make_marks(*f.backend, {kOne});
   const std::string set = f.directory / "forgotten/desk/docs/";
   write_file(set + "notes", "");
   write_file(f.directory / "forgotten/notes", "");

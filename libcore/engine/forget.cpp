@@ -1,0 +1,148 @@
+#include "libcore/engine/forget.h"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "libcore/base/error.h"
+#include "libcore/base/sorted.h"
+#include "libcore/engine/gc_roots.h"
+#include "libcore/engine/gc_trash.h"
+#include "libcore/store/seen_heads.h"
+
+namespace reverse {
+
+namespace {
+
+std::string set_of(const std::string& revision) {
+  return revision.substr(0, revision.rfind('/'));
+}
+
+/// Seconds east of UTC in an RFC 3339 time that was parsed.
+std::int32_t offset_of(const std::string& text, Timestamp parsed) {
+  std::size_t zone = text.find_first_of("Zz+-", text.find('T'));
+  std::optional<Timestamp> local = parse_rfc3339(text.substr(0, zone) + "Z");
+  return local ? static_cast<std::int32_t>(local->seconds - parsed.seconds) : 0;
+}
+
+std::vector<std::string> names_of(const std::vector<Mark>& marks) {
+  std::vector<std::string> names;
+  for (const Mark& mark : marks) names.push_back(mark.revision);
+  return names;
+}
+
+bool is_finished(const Repository& repository, const std::string& revision) {
+  return repository.read_head(revision).outcome != Outcome::checkpoint;
+}
+
+/// True if one of `revisions`, tried from the last on, is there and is no checkpoint. One that
+/// cannot be read counts as little as one that is gone.
+bool any_finished(const Repository& repository, const std::vector<std::string>& revisions) {
+  return std::any_of(revisions.rbegin(), revisions.rend(), [&](const std::string& revision) {
+    try {
+      return is_finished(repository, revision);
+    } catch (const Error& error) {
+      if (error.retryable()) throw;
+      return false;
+    }
+  });
+}
+
+/// Something must be left of every set; if it has revisions of runs that came to their end, one of
+/// those. `forgotten` and `marked` are sorted.
+void guard_last(const Repository& repository, const std::vector<std::string>& forgotten,
+                const std::vector<std::string>& marked, const std::set<std::string>& allow) {
+  if (allow.count("last") > 0) return;
+  std::map<std::string, std::vector<std::string>> by_set;
+  for (const std::string& revision : forgotten) by_set[set_of(revision)].push_back(revision);
+  for (const auto& [set, going] : by_set) {
+    std::vector<std::string> all;
+    for (const std::string& name : repository.revisions(set)) all.push_back(set + "/" + name);
+    std::vector<std::string> left = without(without(all, marked), going);
+    if (any_finished(repository, left) || (!left.empty() && !any_finished(repository, going)))
+      continue;
+    fail(ErrorKind::refused,
+         "{} would be left without a revision: nothing was changed; if that is right, add --allow "
+         "last",
+         set);
+  }
+}
+
+DatedRevision dated(const ListedRevision& listed, const Head& head) {
+  Timestamp started = parse_rfc3339(head.started).value_or(listed.arrived);
+  return {listed.name,    started,      offset_of(head.started, started),
+          listed.arrived, head.outcome, head.tags};
+}
+
+/// Revisions of sets that the filter leaves and that are not among `marked`.
+std::vector<ListedRevision> list_candidates(const Repository& repository,
+                                            const RevisionFilter& filter,
+                                            const std::vector<std::string>& marked) {
+  std::vector<std::string> sets = matching_sets(repository, filter);
+  SeenHeads seen = SeenHeads::read(repository.backend());
+  std::vector<ListedRevision> listed = list_all_revisions(repository, seen, true);
+  std::erase_if(listed, [&](const ListedRevision& revision) {
+    return !holds(sets, set_of(revision.name)) || holds(marked, revision.name);
+  });
+  return listed;
+}
+
+/// Whether gc has taken the mark of a revision and not come to move its head yet.
+bool is_being_expired(const Repository& repository, const std::string& revision) {
+  Trash trash(repository);
+  trash.list();
+  return holds(trash.half_expired(), revision);
+}
+
+}  // namespace
+
+RuledRevisions apply_rules(const Repository& repository, const RetentionRules& rules,
+                           const RevisionFilter& filter, const std::set<std::string>& allow,
+                           const std::stop_token& stop) {
+  RuledRevisions result;
+  result.marked = list_marks(repository.backend());
+  std::vector<std::string> marked = names_of(result.marked);
+  std::vector<ListedRevision> listed = list_candidates(repository, filter, marked);
+  std::vector<std::string> names;
+  for (const ListedRevision& revision : listed) names.push_back(revision.name);
+  std::vector<DatedRevision> revisions;
+  read_heads(repository, names, stop, [&](std::size_t i, const Head& head) {
+    if (has_any_tag(head, filter.tags)) revisions.push_back(dated(listed[i], head));
+  });
+  result.plan = apply_retention(rules, std::move(revisions));
+  for (const Verdict& verdict : result.plan.verdicts)
+    if (verdict.reasons.empty()) result.forget.push_back(verdict.revision);
+  std::sort(result.forget.begin(), result.forget.end());
+  guard_last(repository, result.forget, marked, allow);
+  std::vector<std::string> sets = matching_sets(repository, filter);
+  std::erase_if(result.marked,
+                [&](const Mark& mark) { return !holds(sets, set_of(mark.revision)); });
+  return result;
+}
+
+std::vector<std::string> forget_revisions(const Repository& repository,
+                                          std::vector<std::string> revisions,
+                                          const std::set<std::string>& allow, bool dry_run) {
+  std::sort(revisions.begin(), revisions.end());
+  revisions.erase(std::unique(revisions.begin(), revisions.end()), revisions.end());
+  std::vector<std::string> marked = names_of(list_marks(repository.backend()));
+  std::vector<std::string> unmarked = without(revisions, marked);
+  guard_last(repository, unmarked, marked, allow);
+  return dry_run ? unmarked : make_marks(repository.backend(), unmarked);
+}
+
+bool unforget_revision(const Repository& repository, const std::string& revision, bool dry_run) {
+  Backend& backend = repository.backend();
+  if (dry_run ? backend.stat(layout::mark(revision)).has_value() : remove_mark(backend, revision))
+    return true;
+  if (is_being_expired(repository, revision))
+    fail(
+        ErrorKind::exists,
+        "{} cannot be taken back: its grace has ended and gc has begun to remove it. What it holds "
+        "can still be restored until gc runs again",
+        revision);
+  return false;
+}
+
+}  // namespace reverse
