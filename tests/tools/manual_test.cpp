@@ -5,6 +5,7 @@
 #include "tests/support/tools/manual_check.h"
 #include "tests/tools/workplace.h"
 #include "tools/reverse-backup/command.h"
+#include "tools/reverse-gc/command.h"
 #include "tools/reverse-restore/command.h"
 #include "tools/reverse-snapshot/command.h"
 #include "tools/reverse/command.h"
@@ -21,13 +22,15 @@ std::string read_manual(const std::string& tool) {
 // Read before main gives up its rights: a checkout may lie where only root can look.
 const std::map<std::string, std::string> manuals{
     {"reverse-backup", read_manual("reverse-backup")},
+    {"reverse-gc", read_manual("reverse-gc")},
     {"reverse-restore", read_manual("reverse-restore")},
     {"reverse-snapshot", read_manual("reverse-snapshot")},
     {"reverse", read_manual("reverse")}};
 
 const std::vector<const ToolSpec*>& snapshot_verbs() {
-  static const std::vector<const ToolSpec*> verbs{&init_tool(), &list_tool(), &show_tool(),
-                                                  &ls_tool(), &cat_tool()};
+  static const std::vector<const ToolSpec*> verbs{&init_tool(),    &list_tool(), &show_tool(),
+                                                  &ls_tool(),      &cat_tool(),  &forget_tool(),
+                                                  &unforget_tool()};
   return verbs;
 }
 
@@ -35,12 +38,13 @@ const std::vector<const ToolSpec*>& snapshot_verbs() {
 
 TEST_CASE("manuals and tools know the same options", "[tools]") {
   CHECK(manual_differences(manuals.at("reverse-backup"), {&backup_tool()}) == Words{});
+  CHECK(manual_differences(manuals.at("reverse-gc"), {&gc_tool()}) == Words{});
   CHECK(manual_differences(manuals.at("reverse-restore"), {&restore_tool()}) == Words{});
   CHECK(manual_differences(manuals.at("reverse-snapshot"), snapshot_verbs()) == Words{});
 }
 
 TEST_CASE("manuals and tools know the same forms of a call", "[tools]") {
-  for (const ToolSpec* tool : {&backup_tool(), &restore_tool()})
+  for (const ToolSpec* tool : {&backup_tool(), &gc_tool(), &restore_tool()})
     for (const std::string& form : tool->synopsis)
       CHECK_THAT(manuals.at(tool->name), Contains("\n" + tool->name + " " + form + "\n"));
   const std::string text = manuals.at("reverse-snapshot");
@@ -63,7 +67,7 @@ TEST_CASE("the front door's manual names every verb", "[tools]") {
 TEST_CASE("every tool answers -h, --help and --version on stdout with code 0", "[tools]") {
   Workplace work;
   std::vector<const ToolSpec*> tools = snapshot_verbs();
-  tools.insert(tools.end(), {&backup_tool(), &restore_tool()});
+  tools.insert(tools.end(), {&backup_tool(), &gc_tool(), &restore_tool()});
   for (const ToolSpec* tool : tools) {
     INFO(tool->name);
     const ToolRun brief = work.harness.run(*tool, {"-h"});

@@ -239,12 +239,12 @@ TEST_CASE("init makes an empty repository once", "[tools]") {
 
 TEST_CASE("verbs of later versions are refused by name", "[tools]") {
   Workplace work;
-  for (const char* verb : {"find", "diff", "stats", "inventory", "view", "forget", "unforget"}) {
+  for (const char* verb : {"find", "diff", "stats", "inventory", "view"}) {
     const ToolRun run = work.harness.run(snapshot_tools(), {verb, work.repo()});
     CHECK(run.code == 2);
     CHECK_THAT(run.err, Contains("'" + std::string(verb) + "' is not in this version"));
   }
-  for (const char* word : {"verify", "gc", "sync"})
+  for (const char* word : {"verify", "sync"})
     CHECK(work.reverse({word, work.repo()}).code == 2);
 }
 

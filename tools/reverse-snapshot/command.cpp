@@ -24,8 +24,8 @@ const ToolGroup& snapshot_tools() {
        later("find", "finds names and contents in all revisions"),
        later("diff", "compares two revisions"), later("stats", "tells what takes how much space"),
        later("inventory", "lists the objects of a repository"),
-       later("view", "shows a revision as a tree of hard links"),
-       later("forget", "marks revisions that may go"), later("unforget", "takes marks back")}};
+       later("view", "shows a revision as a tree of hard links"), verb(forget_tool(), "forget"),
+       verb(unforget_tool(), "unforget")}};
   return group;
 }
 

@@ -13,5 +13,7 @@ const ToolSpec& list_tool();
 const ToolSpec& show_tool();
 const ToolSpec& ls_tool();
 const ToolSpec& cat_tool();
+const ToolSpec& forget_tool();
+const ToolSpec& unforget_tool();
 
 }  // namespace reverse

@@ -1,6 +1,7 @@
 #include "tools/reverse/command.h"
 
 #include "tools/reverse-backup/command.h"
+#include "tools/reverse-gc/command.h"
 #include "tools/reverse-restore/command.h"
 #include "tools/reverse-snapshot/command.h"
 
@@ -21,7 +22,7 @@ ToolGroup make_front_door() {
                    {"snapshot", snapshot_tools().summary,
                     [](auto args, ToolIo& io) { return group_main(snapshot_tools(), args, io); }},
                    {"verify", "checks a repository", nullptr},
-                   {"gc", "lets old revisions go and frees space", nullptr},
+                   {"gc", gc_tool().summary, entry_of(gc_tool())},
                    {"sync", "copies revisions from one repository to another", nullptr}},
                   entry_of(backup_tool())};
   for (const Verb& verb : snapshot_tools().verbs) group.verbs.push_back(verb);
