@@ -18,7 +18,7 @@ namespace reverse {
 
 namespace {
 
-constexpr std::uint64_t kRoomForReserve = 16 << 20;
+constexpr std::uint64_t kRoomForReserve = 4 << 20;  // a full disk is the one that needs it
 constexpr int kPlans = 3;  // revisions may be expired by another run while they are read
 
 /// One run: the plan, and then what follows from it. In a dry run the same steps, each of which
