@@ -87,6 +87,14 @@ class SqlitePresentSet : public PresentSet {
     });
   }
 
+  std::uint64_t count() override {
+    return use([&] {
+      sql::Rows rows = statements_->count_objects.query();
+      std::uint64_t written = rows.next() ? static_cast<std::uint64_t>(rows.integer(0)) : 0;
+      return written + pending_.size();
+    });
+  }
+
   std::optional<PresentObject> find(std::string_view name) override {
     return use([&]() -> std::optional<PresentObject> {
       if (auto added = pending_.find(name); added != pending_.end()) return added->second;

@@ -41,6 +41,8 @@ class PresentSet {
   /// token, everything known becomes a hint: presence must be looked at again, but an object's size and check do not change.
   virtual void begin(const std::string& token, bool trust) = 0;
 
+  /// Objects that something is known of.
+  virtual std::uint64_t count() = 0;
   /// What is known of the object stored as `name` (raw bytes: digest, and check behind it for variants).
   virtual std::optional<PresentObject> find(std::string_view name) = 0;
   /// Notes an object as present in this run; visible to `find` at once as trusted in this run.

@@ -64,6 +64,7 @@ struct PresentStatements {
   sql::Statement put_published_run{db, "INSERT OR IGNORE INTO published_run VALUES (?)"};
   sql::Statement drop_published_runs{db, "DELETE FROM published_run"};
 
+  sql::Statement count_objects{db, "SELECT count(*) FROM object"};
   sql::Statement find_object{db, "SELECT size, xxh3, run FROM object WHERE name = ?"};
   // What a published run has seen stays its, lest it become a hint when this run fails.
   sql::Statement put_object{

@@ -9,6 +9,9 @@ namespace reverse {
 
 namespace {
 
+constexpr std::uint64_t kNotWorthAsking = 64 << 10;  // bytes: sent as fast as a server answers
+constexpr std::size_t kKnownPerQuestion = 4096;  // a question costs about what listing so many objects does
+
 /// The key under which the present set knows an object.
 std::string key_of(const ObjectName& name) {
   std::string key(name.digest.bytes());
@@ -30,6 +33,7 @@ RepositoryWriter::RepositoryWriter(const Repository& repository, PresentSet& pre
                [this](const ObjectName& name, const Sums& sums) {
                  present_.add(key_of(name), sums.size, sums.check);
                }),
+      stored_(repository),
       trash_(repository) {}
 
 // --- W1: the gate, and what is known
@@ -55,15 +59,15 @@ void RepositoryWriter::begin(const std::string& id) {
   if (basis) head_upload_ = open_head(backend, basis->token, id);
   if (head_upload_) {
     token_ = basis->token;
-    present_.begin(token_, holds(*basis));
-    return;
+    trusts_ = holds(*basis);
   }
   for (int attempt = 0; !head_upload_ && attempt < 3; ++attempt) {  // gc may close a gate in between
     token_ = find_or_open_gate(backend);
     head_upload_ = open_head(backend, token_, id);
   }
   if (!head_upload_) fail(ErrorKind::busy, "the gate of the repository is closed again and again: try later");
-  present_.begin(token_, false);
+  present_.begin(token_, trusts_);
+  stored_.list_after(present_.count() / kKnownPerQuestion);
 }
 
 // --- W2: contents
@@ -75,12 +79,14 @@ RepositoryWriter::Presence RepositoryWriter::look_for(const ObjectName& name, co
     if (differs) return Presence::other_content;
     return known->size == sums.size ? Presence::here : Presence::absent;
   }
-  std::optional<FileStat> stat = repository_.backend().stat(object_path(name));
-  if (!stat) {
+  if (!known && trusts_ && sums.size <= kNotWorthAsking && !repository_.backend().traits().cheap_stat)
+    return Presence::absent;
+  std::optional<std::uint64_t> size = stored_.find(name);
+  if (!size) {
     std::optional<Sums> found = trash_.put_back(name);
     return found ? note_foreign(name, sums, found->check) : Presence::absent;
   }
-  if (stat->size != sums.size) return Presence::absent;
+  if (*size != sums.size) return Presence::absent;
   // Somebody else's, or of a run of ours that published nothing. Its size says nothing about which of two contents with one MD5
   // it is; only its check does.
   std::optional<Check> check = known && known->check ? known->check : check_of_stored(name);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "libcore/catalog/present_set.h"
+#include "libcore/engine/stored_sizes.h"
 #include "libcore/engine/trash_lookup.h"
 #include "libcore/store/gate.h"
 #include "libcore/store/object_writer.h"
@@ -27,8 +28,8 @@ class RepositoryWriter {
   /// `id`: of the head that will be published in the end.
   void begin(const std::string& id);
 
-  /// True if this content is certainly present. Costs at most a `stat`, and where others have uploaded it, reading it once
-  /// (two contents can share an MD5).
+  /// True if this content is certainly present. Costs at most a `stat`, or a listing of objects/ shared by all that is
+  /// asked; and where others have uploaded it, reading it once (two contents can share an MD5).
   bool has(const Sums& sums);
 
   /// Stores bytes in memory unless they are present.
@@ -66,8 +67,10 @@ class RepositoryWriter {
   const Repository& repository_;
   PresentSet& present_;
   ObjectWriter objects_;
+  StoredSizes stored_;
   TrashLookup trash_;
   std::string token_, id_;
+  bool trusts_ = false;  // what published runs learnt holds: little is unknown that others have stored
   std::unique_ptr<Upload> head_upload_;  // of the head `id_`, made when the run began
   std::mutex mutex_;                     // guards what follows
   std::set<RepoPath> foreign_shards_;    // hold names that others made and may not have made durable

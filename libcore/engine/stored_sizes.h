@@ -1,0 +1,56 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "libcore/store/layout.h"
+#include "libcore/store/repository.h"
+
+namespace reverse {
+
+/// Which objects are stored, and their sizes, as far as a writer asks: one by one where that is
+/// cheap or little is asked, and else by listing objects/ once, all shards in a pipeline, so that
+/// what is not there costs no round trip. To be asked only after the gate was opened: what has been
+/// seen since then is kept by gc until the head is published or refused. Thread-safe.
+class StoredSizes {
+ public:
+  /// `repository` must outlive it. Of a repository with more than `max_objects`, only so many are
+  /// known by listing: 24 bytes each stay in memory.
+  explicit StoredSizes(const Repository& repository, std::size_t max_objects = 2 << 20)
+      : repository_(repository), max_objects_(max_objects) {}
+
+  /// After `questions` answered one by one, objects/ is listed.
+  void list_after(std::size_t questions) { singly_ = questions; }
+
+  /// The object's bytes; nullopt if it is not in objects/, or came there after the listing.
+  std::optional<std::uint64_t> find(const ObjectName& name);
+
+ private:
+  struct Object {
+    std::array<unsigned char, 16> digest;  // its first bytes
+    std::uint64_t size = 0;
+    auto operator<=>(const Object&) const = default;
+  };
+  struct Shard {
+    bool is_listed = false;
+    std::vector<Object> objects;  // sorted
+  };
+  static Object key_of(const ObjectName& name);
+  void list();
+  void list_shard(int index, Shard& shard);
+  std::optional<std::uint64_t> ask(const ObjectName& name);
+
+  const Repository& repository_;
+  const std::size_t max_objects_;
+  std::size_t singly_ = 0;
+  std::atomic<std::size_t> asked_ = 0;
+  std::once_flag listed_;  // what follows does not change after
+  std::array<Shard, layout::kShards> shards_;
+};
+
+}  // namespace reverse
