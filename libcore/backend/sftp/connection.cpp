@@ -1,6 +1,7 @@
 #include "libcore/backend/sftp/connection.h"
 
 #include <algorithm>
+#include <csignal>
 
 #include "libcore/backend/sftp/wire.h"
 #include "libcore/base/error.h"
@@ -208,7 +209,8 @@ std::string Connection::last_words() {
     const auto deadline = Link::Clock::now() + kLastWordsTime;
     while (!stream_->exit_code() && Link::Clock::now() < deadline)
       link_->wait(false, std::min(deadline, Link::Clock::now() + milliseconds(20)));
-    if (const std::optional<int> code = stream_->exit_code(); code && *code > 128)
+    if (const std::optional<int> code = stream_->exit_code();
+        code && *code > 128 && *code < 128 + NSIG)  // 255 is how ssh says that it failed
       words = fmt::format(" (signal {})", *code - 128);
     else if (code && *code != 0)
       words = fmt::format(" (exit code {})", *code);
