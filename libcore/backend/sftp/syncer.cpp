@@ -73,7 +73,20 @@ bool Syncer::run_sync(const std::string& path) {
 }
 
 void Syncer::sync_all(const std::string& path) {
-  if (!run_sync(path))
+  {
+    std::lock_guard lock(mutex_);
+    if (command_ == Command::refused && !offers_fsync()) return;  // nothing is durable there
+  }
+  bool works = false;
+  try {
+    works = run_sync(path);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::network) throw;
+  }
+  std::lock_guard lock(mutex_);
+  if (!works && command_ != Command::works && !offers_fsync())
+    command_ = Command::refused;
+  else if (!works)
     fail(ErrorKind::io, "sync {}: the server's command `sync -f` failed", server_.quote(path));
 }
 

@@ -25,8 +25,8 @@ class Syncer {
   bool counts_upload(const std::string& path);
   /// A new row of uploads begins.
   void begin_group();
-  /// Makes everything durable that was written so far. `path`: a file that is there. Only if an
-  /// upload was left to it.
+  /// Makes everything durable that was written so far, unless `works` is false: then nothing can.
+  /// `path`: a file that is there. Only if an upload was left to it.
   void sync_all(const std::string& path);
   /// Makes the names in `directories` (server's names) durable. Those that are gone count as done.
   void sync_directories(const std::set<std::string>& directories);
