@@ -11,6 +11,7 @@
 #include "libcore/backend/sftp/child_link.h"
 #include "libcore/backend/sftp/sftp_backend.h"
 #include "libcore/base/temp_dir.h"
+#include "tests/backend/ssh_fixture.h"
 #include "tests/support/backends/fault_backend.h"
 #include "tests/support/backends/memory_backend.h"
 
@@ -56,6 +57,14 @@ inline Subject sftp_subject() {
   return {std::move(root), std::move(backend)};
 }
 
+/// A server to which libssh connects; the same for all tests, as it takes longest to start.
+inline Subject sshd_subject() {
+  static const SshServer server;
+  auto root = std::make_unique<TempDir>();
+  auto backend = ssh::backend_in(server, root->path());
+  return {std::move(root), std::move(backend)};
+}
+
 /// Whose promises conformance_test.cpp checks: the test runs once for each. To add a backend: a
 /// function as above, and a row here.
 inline Subject any_subject() {
@@ -63,8 +72,15 @@ inline Subject any_subject() {
     const char* name;
     Subject (*make)();
   };
-  Row row = GENERATE(Row{"memory", memory_subject}, Row{"local", [] { return local_subject(); }},
-                     Row{"faults", fault_subject}, Row{"sftp-server", sftp_subject});
+  std::vector<Row> rows = {{"memory", memory_subject},
+                           {"local", [] { return local_subject(); }},
+                           {"faults", fault_subject},
+                           {"sftp-server", sftp_subject}};
+  if (const std::string reason = SshServer::missing(); reason.empty())
+    rows.push_back({"sshd", sshd_subject});
+  else
+    skip_loudly(reason);
+  const Row row = GENERATE_COPY(from_range(rows));
   UNSCOPED_INFO("backend: " << row.name);
   return row.make();
 }

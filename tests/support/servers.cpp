@@ -104,7 +104,8 @@ void TestServer::configure(const std::string& lines) const {
   write_file(ssh_config(), lines + "\n" + read_file(ssh_config()));
 }
 
-void TestServer::run(const std::function<std::vector<std::string>(std::uint16_t port)>& argv) {
+void TestServer::run(const std::function<std::vector<std::string>(std::uint16_t port)>& argv,
+                     const std::string& address) {
   const std::vector<std::string> environment = {
       "NSS_WRAPPER_PASSWD=" + file("passwd"), "NSS_WRAPPER_GROUP=" + file("group"),
       "LD_PRELOAD=" + account_library(), "LD_LIBRARY_PATH=" + library_folder()};
@@ -113,9 +114,9 @@ void TestServer::run(const std::function<std::vector<std::string>(std::uint16_t 
         return ServerProcess::Program{.argv = argv(port), .environment = environment};
       },
       file("log"));
-  write_file(known_hosts(), fmt::format("[127.0.0.1]:{} {}\n", port(), host_key()));
+  write_file(known_hosts(), fmt::format("[{}]:{} {}\n", address, port(), host_key()));
   write_file(ssh_config(), fmt::format("Host {}\n"
-                                       "  HostName 127.0.0.1\n"
+                                       "  HostName {}\n"
                                        "  Port {}\n"
                                        "  User {}\n"
                                        "Host *\n"
@@ -123,7 +124,7 @@ void TestServer::run(const std::function<std::vector<std::string>(std::uint16_t 
                                        "  IdentityAgent none\n"
                                        "  UserKnownHostsFile {}\n"
                                        "  GlobalKnownHostsFile /dev/null\n",
-                                       kName, port(), kUser, key(), known_hosts()));
+                                       kName, address, port(), kUser, key(), known_hosts()));
 }
 
 // --- OpenSSH
@@ -150,10 +151,16 @@ SshServer::SshServer(const Options& options) {
       file("host_key"), file("home/.ssh/authorized_keys"));
   const std::string path = write("sshd_config", config);
   if (::geteuid() == 0) fs::create_directories("/run/sshd");
-  run([&](std::uint16_t port) {
-    return std::vector<std::string>{
+  const auto argv = [&](std::uint16_t port) {
+    std::vector<std::string> words = {
         sshd(), "-D", "-e", "-f", path, "-o", fmt::format("ListenAddress=127.0.0.1:{}", port)};
-  });
+    if (options.ipv6) {
+      words.emplace_back("-o");
+      words.push_back(fmt::format("ListenAddress=[::1]:{}", port));
+    }
+    return words;
+  };
+  run(argv, options.ipv6 ? "::1" : "127.0.0.1");
 }
 
 SshServer::~SshServer() {

@@ -41,7 +41,8 @@ class TestServer {
   TestServer();
 
   /// Starts what `argv(port)` says, in a world that knows the account, and tells the client of it.
-  void run(const std::function<std::vector<std::string>(std::uint16_t port)>& argv);
+  void run(const std::function<std::vector<std::string>(std::uint16_t port)>& argv,
+           const std::string& address = "127.0.0.1");
   std::string file(const std::string& name) const { return files_ / name; }
   /// Makes a file that the server is to read; its path.
   std::string write(const std::string& name, const std::string& text) const;
@@ -60,6 +61,7 @@ class SshServer : public TestServer {
     std::string config;
     /// Logins see `chroot()` as their root; in it, `home` is theirs. For tests of root.
     bool chroot = false;
+    bool ipv6 = false;  ///< the client comes by IPv6
   };
   /// Why there is none; "" if there is one.
   static std::string missing();

@@ -24,6 +24,8 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kLastWords = 4096;
 constexpr int kProbes = 4;  // a silence has so many parts; after the first the server is probed
+/// A server may count a channel that was closed for so long, and refuse the next.
+constexpr std::chrono::seconds kClosingTime{2};
 
 class Channel;
 
@@ -36,6 +38,7 @@ class SessionLink final : public sftp::Link {
   std::unique_ptr<sftp::Stream> run(const std::string& command) override;
   void wait(bool to_write, Clock::time_point deadline) override;
   void wake() override;
+  bool takes_early_requests() const override { return is_openssh_; }
 
   ssh_session session() { return session_.get(); }
   std::vector<Channel*>& channels() { return channels_; }
@@ -43,6 +46,11 @@ class SessionLink final : public sftp::Link {
   void process() { poll(0); }
   /// True if libssh holds bytes that the socket would not take.
   bool is_congested() { return (ssh_get_status(session()) & SSH_WRITE_PENDING) != 0; }
+  void note_closed() { closed_ = Clock::now(); }
+  /// True if a channel that was closed a moment ago may be why another is refused.
+  bool has_just_closed() {
+    return closed_ && Clock::now() < *closed_ + kClosingTime && ssh_is_connected(session()) != 0;
+  }
   [[noreturn]] void throw_broken();
 
  private:
@@ -56,10 +64,12 @@ class SessionLink final : public sftp::Link {
   std::vector<Channel*> channels_;  ///< those that live; they sign off
   ssh_counter_struct counters_{};
   const milliseconds dead_after_;
+  const bool is_openssh_;
   std::uint64_t bytes_heard_ = 0;
   Clock::time_point heard_ = Clock::now();  ///< when the last byte came, as far as was looked
   Clock::time_point probed_;  ///< since then an answer is waited for, if `is_probing_`
   bool is_probing_ = false, was_probed_ = false;
+  std::optional<Clock::time_point> closed_;  ///< when a channel was, last
 };
 
 /// A subsystem or a command. It opens bit by bit: nobody waits but `open_sftp`.
@@ -85,6 +95,7 @@ class Channel final : public sftp::Stream {
  private:
   enum class Step { opening, requesting, open };
 
+  void make();
   int request();
   [[noreturn]] void throw_refused();
   void set_callbacks();
@@ -112,7 +123,8 @@ SessionLink::SessionLink(SessionHandle session, milliseconds dead_after)
     : session_(std::move(session)),
       event_(ssh_event_new()),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      dead_after_(dead_after) {
+      dead_after_(dead_after),
+      is_openssh_(ssh_get_openssh_version(session_.get()) != 0) {
   if (!wake_) throw_errno(errno, "create eventfd");
   ssh_set_blocking(session_.get(), 0);
   ssh_set_counters(session_.get(), &counters_, nullptr);
@@ -190,19 +202,22 @@ void SessionLink::throw_broken() {
 // --- Channel
 
 Channel::Channel(SessionLink& link, const std::string* command)
-    : link_(link),
-      channel_(ssh_channel_new(link.session())),
-      command_(command != nullptr ? *command : ""),
-      is_sftp_(command == nullptr) {
-  if (!channel_) link.throw_broken();
-  set_callbacks();
+    : link_(link), command_(command != nullptr ? *command : ""), is_sftp_(command == nullptr) {
+  make();
   link_.channels().push_back(this);
+}
+
+void Channel::make() {
+  channel_.reset(ssh_channel_new(link_.session()));
+  if (!channel_) link_.throw_broken();
+  set_callbacks();
 }
 
 Channel::~Channel() {
   // libssh keeps a channel until the server has closed it too.
   ssh_remove_channel_callbacks(channel_.get(), &callbacks_);
   std::erase(link_.channels(), this);
+  if (step_ != Step::opening) link_.note_closed();
 }
 
 int signal_number(const char* name) {
@@ -244,7 +259,12 @@ bool Channel::advance() {
   while (step_ != Step::open) {
     const int code = step_ == Step::opening ? ssh_channel_open_session(channel_.get()) : request();
     if (code == SSH_AGAIN) return false;
-    if (code != SSH_OK) throw_refused();
+    if (code != SSH_OK) {
+      if (step_ != Step::opening || !link_.has_just_closed()) throw_refused();
+      ssh_remove_channel_callbacks(channel_.get(), &callbacks_);
+      make();  // asks again
+      continue;
+    }
     step_ = step_ == Step::opening ? Step::requesting : Step::open;
     if (step_ == Step::open && input_ended_) ssh_channel_send_eof(channel_.get());
   }
