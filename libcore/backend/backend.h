@@ -96,6 +96,15 @@ class Backend {
   /// is absent.
   virtual void list(const RepoPath& directory,
                     const std::function<void(const ListedFile&)>& visit) = 0;
+  /// Likewise, but names that `wanted` turns down are neither visited nor, where that costs anything,
+  /// looked at.
+  virtual void list_wanted(const RepoPath& directory,
+                           const std::function<bool(std::string_view name)>& wanted,
+                           const std::function<void(const ListedFile&)>& visit) {
+    list(directory, [&](const ListedFile& file) {
+      if (wanted(file.name)) visit(file);
+    });
+  }
   /// Sends the file's bytes in order to `sink`, from byte 0; returns their number. Throws
   /// `not_found`.
   virtual std::uint64_t read(const RepoPath& path, ByteSink& sink) = 0;

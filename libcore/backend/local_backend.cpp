@@ -81,7 +81,12 @@ class LocalBackend final : public Backend {
 
   std::optional<FileStat> stat(const RepoPath& path) override;
   void list(const RepoPath& directory,
-            const std::function<void(const ListedFile&)>& visit) override;
+            const std::function<void(const ListedFile&)>& visit) override {
+    list_wanted(
+        directory, [](std::string_view) { return true; }, visit);
+  }
+  void list_wanted(const RepoPath& directory, const std::function<bool(std::string_view)>& wanted,
+                   const std::function<void(const ListedFile&)>& visit) override;
   std::uint64_t read(const RepoPath& path, ByteSink& sink) override;
 
   std::unique_ptr<Upload> create(const RepoPath& path, std::uint32_t mode) override;
@@ -140,8 +145,9 @@ std::optional<FileStat> LocalBackend::stat(const RepoPath& path) {
   return std::nullopt;
 }
 
-void LocalBackend::list(const RepoPath& directory,
-                        const std::function<void(const ListedFile&)>& visit) {
+void LocalBackend::list_wanted(const RepoPath& directory,
+                               const std::function<bool(std::string_view)>& wanted,
+                               const std::function<void(const ListedFile&)>& visit) {
   std::string name = full(directory);
   int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | (directory.empty() ? 0 : O_NOFOLLOW);
   UniqueFd fd(::open(name.c_str(), flags));
@@ -155,7 +161,7 @@ void LocalBackend::list(const RepoPath& directory,
     if (entry == nullptr && errno != 0) throw_local(errno, "list", name);
     if (entry == nullptr) return;
     std::string_view child = entry->d_name;
-    if (child == "." || child == "..") continue;
+    if (child == "." || child == ".." || !wanted(child)) continue;
     struct stat info;
     if (::fstatat(::dirfd(entries.get()), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0)
       visit({std::string(child), to_file_stat(info)});

@@ -213,6 +213,28 @@ TEST_CASE("a listing describes what it names", "[backend]") {
   });
 }
 
+TEST_CASE("of a listing only what is wanted is visited", "[backend]") {
+  Subject subject = any_subject();
+  Backend& backend = *subject.backend;
+  backend.make_directory("d");
+  put(backend, "d/one", "1");
+  put(backend, "d/two", "22");
+  Names asked, visited;
+  backend.list_wanted(
+      "d",
+      [&](std::string_view name) {
+        asked.emplace_back(name);
+        return name == "two";
+      },
+      [&](const ListedFile& file) {
+        visited.push_back(file.name);
+        CHECK(file.stat.size == 2);
+      });
+  std::sort(asked.begin(), asked.end());
+  CHECK(asked == Names{"one", "two"});
+  CHECK(visited == Names{"two"});
+}
+
 TEST_CASE("absent is told from not readable that way", "[backend]") {
   Subject subject = any_subject();
   Backend& backend = *subject.backend;
