@@ -82,6 +82,7 @@ void GcPlan::make() {
   half_expired = common(revisions, trash.half_expired());
   add_live(united(due_marks, half_expired));
   find_candidates();
+  report_.objects += report_.live_objects;
   guard();
 }
 
@@ -122,19 +123,28 @@ void GcPlan::find_candidates() {
   for (int i = 0; i < layout::kShards; ++i) {
     throw_if_stopped(stop_);
     std::vector<ContentKey> live_here = live.shard(i);
-    list_if_there(repository_.backend(), shards[static_cast<std::size_t>(i)],
-                  [&](const ListedFile& file) { look_at_object(file, live_here); });
+    // Nothing more need be known of what is referred to than its name.
+    auto is_unreferenced = [&](std::string_view text) {
+      std::optional<ObjectName> name = parse_object_name(text);
+      bool is_live = name && is_ours(*name) && refers_to(live_here, *name);
+      report_.live_objects += is_live ? 1 : 0;
+      return !is_live;
+    };
+    list_wanted_if_there(repository_.backend(), shards[static_cast<std::size_t>(i)],
+                         is_unreferenced,
+                         [this](const ListedFile& file) { look_at_unreferenced(file); });
   }
 }
 
-void GcPlan::look_at_object(const ListedFile& file, const std::vector<ContentKey>& live_here) {
+bool GcPlan::is_ours(const ObjectName& name) const {
+  return name.digest.kind() == repository_.info().digest;
+}
+
+void GcPlan::look_at_unreferenced(const ListedFile& file) {
   std::optional<ObjectName> name = parse_object_name(file.name);
-  bool is_ours = name && name->digest.kind() == repository_.info().digest;
-  if (!is_ours || file.stat.type != FileType::file) return;
+  if (!name || !is_ours(*name) || file.stat.type != FileType::file) return;
   ++report_.objects;
-  if (refers_to(live_here, *name))
-    ++report_.live_objects;
-  else if (ages_.object_is_due(file.stat.mtime))
+  if (ages_.object_is_due(file.stat.mtime))
     candidates.add({*name, file.stat.size});
   else
     ++report_.unreferenced_kept;

@@ -76,7 +76,8 @@ class GcPlan {
  private:
   void find_due_marks();
   void find_candidates();
-  void look_at_object(const ListedFile& file, const std::vector<ContentKey>& live_here);
+  bool is_ours(const ObjectName& name) const;
+  void look_at_unreferenced(const ListedFile& file);
   void guard() const;
 
   const Repository& repository_;

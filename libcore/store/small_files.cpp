@@ -44,8 +44,15 @@ void expect_listings(Backend& backend, const std::vector<RepoPath>& directories)
 
 void list_if_there(Backend& backend, const RepoPath& directory,
                    const std::function<void(const ListedFile&)>& visit) {
+  list_wanted_if_there(
+      backend, directory, [](std::string_view) { return true; }, visit);
+}
+
+void list_wanted_if_there(Backend& backend, const RepoPath& directory,
+                          const std::function<bool(std::string_view)>& wanted,
+                          const std::function<void(const ListedFile&)>& visit) {
   try {
-    backend.list(directory, visit);
+    backend.list_wanted(directory, wanted, visit);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
   }

@@ -38,5 +38,9 @@ void expect_listings(Backend& backend, const std::vector<RepoPath>& directories)
 /// Calls `visit` for what `directory` holds; does nothing if it is absent.
 void list_if_there(Backend& backend, const RepoPath& directory,
                    const std::function<void(const ListedFile&)>& visit);
+/// Likewise, only what `wanted` does not turn down (`Backend::list_wanted`).
+void list_wanted_if_there(Backend& backend, const RepoPath& directory,
+                          const std::function<bool(std::string_view name)>& wanted,
+                          const std::function<void(const ListedFile&)>& visit);
 
 }  // namespace reverse
