@@ -134,6 +134,10 @@ class Backend {
   /// private to its owner. False if the name was taken. Throws `not_found` where the parent is
   /// missing.
   virtual bool make_directory(const RepoPath& path) = 0;
+  /// Makes those that are not there, all in directories that are.
+  virtual void make_directories(std::span<const RepoPath> paths) {
+    for (const RepoPath& path : paths) make_directory(path);
+  }
   /// Removes an empty directory. False if it is absent or not empty.
   virtual bool remove_directory(const RepoPath& path) = 0;
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <unordered_map>
@@ -18,7 +19,10 @@ namespace reverse {
 namespace {
 
 constexpr unsigned kWriters = 2;
-constexpr std::size_t kQueuedJobs = 256;
+constexpr std::size_t kQueuedJobs = 768;
+constexpr std::uint64_t kBytesAhead = 12 << 20;  // fetched before they are asked for
+constexpr std::uint64_t kLargestAhead = 1 << 20;
+constexpr std::uint64_t kCostAhead = 8 << 10;  // of a file besides its bytes
 
 std::string last_component(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
@@ -58,6 +62,7 @@ class Restore {
   };
   void plan(const std::stop_token& stop);
   void place(Entry entry, const std::stop_token& stop);
+  void read_ahead(Job& job, const std::stop_token& stop);
   void enter_directory(Entry entry, bool included);
   void leave_directories(const std::string& path);
   void leave(TargetDirectory& directory);
@@ -73,6 +78,7 @@ class Restore {
   MetadataWriter metadata_;
   TargetMaker maker_;
   Filter include_, exclude_;
+  ByteBudget ahead_{kBytesAhead};
   BoundedQueue<Job> jobs_;
   std::shared_ptr<TargetDirectory> target_;
   std::vector<Level> levels_;
@@ -157,7 +163,18 @@ void Restore::place(Entry entry, const std::stop_token& stop) {
   job.entry = std::move(entry);
   if (job.entry.hardlink) join_group(job);
   if (job.directory) job.directory->enter();
+  read_ahead(job, stop);
   jobs_.push(std::move(job), stop);
+}
+
+/// A distant repository gives many small files at a time; not those that may be there already.
+void Restore::read_ahead(Job& job, const std::stop_token& stop) {
+  const Entry& entry = job.entry;
+  const bool is_read = entry.type == FileType::file && entry.digest && (!job.group || job.first_of_group);
+  if (!is_read || options_.dry_run || entry.size > kLargestAhead) return;
+  if (repository_.backend().traits().cheap_stat || ::access(job.display.c_str(), F_OK) == 0) return;
+  job.ahead = ahead_.draw(kCostAhead + entry.size, stop);
+  repository_.expect_object(sums_of(entry));
 }
 
 void Restore::enter_directory(Entry entry, bool included) {

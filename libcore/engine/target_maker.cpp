@@ -16,6 +16,8 @@
 
 namespace reverse {
 
+Sums sums_of(const Entry& entry) { return {entry.digest.value_or(Digest()), entry.check, entry.size}; }
+
 namespace {
 
 /// A temporary name beside the final one; removed unless it was given away.
@@ -69,7 +71,6 @@ class TargetSink : public ByteSink {
   bool failed_ = false;
 };
 
-Sums sums_of(const Entry& entry) { return {entry.digest.value_or(Digest()), entry.check, entry.size}; }
 
 /// What ends the run rather than one file of it.
 bool is_fatal(const Error& error) {

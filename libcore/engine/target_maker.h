@@ -8,10 +8,14 @@
 #include <string>
 #include <utility>
 
+#include "libcore/base/byte_budget.h"
 #include "libcore/engine/restore.h"
 #include "libcore/engine/target_tree.h"
 
 namespace reverse {
+
+/// Of the content that a file's entry names.
+Sums sums_of(const Entry& entry);
 
 /// The first name of a hard-link group; later ones become links to it once it is made. Thread-safe.
 class LinkGroup {
@@ -45,6 +49,7 @@ struct Job {
   std::string display;               ///< the whole path, for messages
   std::shared_ptr<LinkGroup> group;  ///< null: no hard link
   bool first_of_group = false;
+  ByteBudget::Share ahead;  ///< of what is fetched before it is asked for
 };
 
 /// What became of one name.

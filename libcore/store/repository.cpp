@@ -53,9 +53,17 @@ void expect_known_features(Backend& backend, bool for_writing) {
 /// (schema/FORMAT.md, "Resolution").
 class Places {
  public:
-  Places(Backend& backend, const Sums& wanted) : backend_(backend) {
+  Places(Backend& backend, const Sums& wanted) : backend_(backend), size_(wanted.size) {
     if (wanted.check) names_.push_back({wanted.digest, wanted.check});
     names_.push_back({wanted.digest, std::nullopt});
+  }
+
+  /// Says that all places where it lies unless something is amiss will be looked at soon.
+  void expect() {
+    if (backend_.traits().cheap_stat) return;
+    std::vector<Expected> usual;
+    for (const ObjectName& name : names_) usual.push_back({object_path(name), false, size_});
+    backend_.expect(usual);
   }
 
   /// Calls `read(path)` for each place until it returns true; false if it never did. `read` returns
@@ -79,10 +87,11 @@ class Places {
 
   template <typename Read>
   bool try_objects(Read& read) {
+    expect();
     for (const ObjectName& name : names_) {
       RepoPath path = object_path(name);
       // Variants are next to never there; a look is cheaper than an error.
-      if (name.variant && !backend_.stat(path)) continue;
+      if (name.variant && backend_.traits().cheap_stat && !backend_.stat(path)) continue;
       if (attempt(path, read)) return true;
     }
     return false;
@@ -105,6 +114,7 @@ class Places {
   }
 
   Backend& backend_;
+  const std::uint64_t size_;
   std::vector<ObjectName> names_;  // in the order of resolution
 };
 
@@ -177,6 +187,10 @@ void Repository::read_object(const Sums& wanted, ByteSink& sink) const {
   if (!found) fail_missing(*backend_, wanted);
 }
 
+void Repository::expect_object(const Sums& wanted) const {
+  Places(*backend_, wanted).expect();
+}
+
 std::string Repository::read_object(const Sums& wanted) const {
   std::optional<std::string> text;
   std::optional<Error> damage;
@@ -201,7 +215,8 @@ PageFetcher Repository::page_fetcher() const {
 }
 
 TreeReader Repository::tree(const Head& head) const {
-  return TreeReader(info_.digest, page_fetcher(), head.tree);
+  return TreeReader(info_.digest, page_fetcher(), head.tree,
+                    [this](const PageRef& ref) { expect_object(ref.sums()); });
 }
 
 }  // namespace reverse

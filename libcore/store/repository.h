@@ -61,6 +61,8 @@ class Repository {
   /// objects/, trash/*/, bad/, then objects/ again. Throws `not_found`, or `corrupt` after the last
   /// byte if the sums differ: until then the sink's bytes are not to be trusted.
   void read_object(const Sums& wanted, ByteSink& sink) const;
+  /// Says that it will be read soon (`Backend::expect`).
+  void expect_object(const Sums& wanted) const;
   /// The same into memory, for pages: at most 16 MiB. Bytes are already verified.
   std::string read_object(const Sums& wanted) const;
   /// A `PageFetcher` over `read_object`. The repository must outlive it.

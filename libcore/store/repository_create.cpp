@@ -67,15 +67,17 @@ MoveResult put_file(Backend& backend, std::string_view text, std::uint32_t mode,
 
 void make_layout(Backend& backend) {
   backend.make_directory("");
-  for (const RepoPath* directory : kDirectories) backend.make_directory(*directory);
-  for (int i = 0; i < layout::kShards; ++i) backend.make_directory(layout::shard(i));
+  std::vector<RepoPath> directories, shards;
+  for (const RepoPath* directory : kDirectories) directories.push_back(*directory);
+  for (int i = 0; i < layout::kShards; ++i) shards.push_back(layout::shard(i));
+  backend.make_directories(directories);
+  backend.make_directories(shards);
   find_or_open_gate(backend);
   put_file(backend, kRecoverText, kTextMode, layout::kRecoverText);
   put_file(backend, kRestoreScript, kScriptMode, layout::kRestoreScript);
   make_reserve(backend);
-  std::vector<RepoPath> changed = {""};
-  for (const RepoPath* directory : kDirectories) changed.push_back(*directory);
-  backend.barrier(changed);
+  directories.push_back("");
+  backend.barrier(directories);
 }
 
 }  // namespace

@@ -72,13 +72,15 @@ class TreeWriter {
 
 /// Gives a page's verified text. Throws `corrupt`, `not_found`, or what the backend throws.
 using PageFetcher = std::function<std::string(const PageRef&)>;
+/// Told of pages that will be fetched soon.
+using PageHint = std::function<void(const PageRef&)>;
 
 /// Reads entries of a tree in order, fetching each page when it is needed. Checks counts, order and
 /// levels against the references, parents before children, and refuses what the format forbids
 /// (schema/FORMAT.md, "Reading"). Memory: a page a level. One thread at a time.
 class TreeReader {
  public:
-  TreeReader(DigestKind kind, PageFetcher fetch, PageRef root);
+  TreeReader(DigestKind kind, PageFetcher fetch, PageRef root, PageHint hint = {});
   ~TreeReader();
   TreeReader(TreeReader&&) noexcept;
 

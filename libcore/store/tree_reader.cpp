@@ -127,8 +127,11 @@ void PageParser::count(const PageRef& ref, std::uint64_t entries) {
 struct Frame {
   PageRef ref;
   Page page;
-  std::size_t next = 0;  // the item to go to next
+  std::size_t next = 0;    // the item to go to next
+  std::size_t hinted = 0;  // the first page that nothing was told of
 };
+
+constexpr std::size_t kPagesAhead = 32;
 
 }  // namespace
 
@@ -142,18 +145,25 @@ Page parse_page(const PageRef& ref, std::string_view text, DigestKind kind) {
 }
 
 struct TreeReader::State {
-  State(DigestKind kind, PageFetcher fetcher, PageRef top)
-      : parser(kind), fetch(std::move(fetcher)), root(std::move(top)) {}
+  State(DigestKind kind, PageFetcher fetcher, PageRef top, PageHint told)
+      : parser(kind), fetch(std::move(fetcher)), hint(std::move(told)), root(std::move(top)) {}
 
   PageParser parser;
   PageFetcher fetch;
+  PageHint hint;
   PageRef root;
   std::vector<Frame> frames;  // from the root down; empty before the first read
   TreeOrder order;
 
   void open(const PageRef& ref) {
     Page page = parser.parse(ref, fetch(ref));
-    frames.push_back({ref, std::move(page), 0});
+    frames.push_back({ref, std::move(page), 0, 0});
+  }
+  void look_ahead(Frame& frame) {
+    if (!hint) return;
+    const std::size_t end = std::min(frame.next + kPagesAhead, frame.page.pages.size());
+    for (frame.hinted = std::max(frame.hinted, frame.next); frame.hinted < end; ++frame.hinted)
+      hint(frame.page.pages[frame.hinted]);
   }
   const Entry* next();
   void descend_to(std::string_view path);
@@ -165,6 +175,7 @@ const Entry* TreeReader::State::next() {
     Frame& frame = frames.back();
     if (frame.next < frame.page.entries.size()) return &frame.page.entries[frame.next++];
     if (frame.next < frame.page.pages.size()) {
+      look_ahead(frame);
       PageRef child = frame.page.pages[frame.next++];
       open(child);
     } else if (frames.size() > 1) {
@@ -199,8 +210,8 @@ void TreeReader::State::descend_to(std::string_view path) {
       std::partition_point(entries.begin(), entries.end(), comes_before) - entries.begin());
 }
 
-TreeReader::TreeReader(DigestKind kind, PageFetcher fetch, PageRef root)
-    : state_(std::make_unique<State>(kind, std::move(fetch), std::move(root))) {}
+TreeReader::TreeReader(DigestKind kind, PageFetcher fetch, PageRef root, PageHint hint)
+    : state_(std::make_unique<State>(kind, std::move(fetch), std::move(root), std::move(hint))) {}
 TreeReader::~TreeReader() = default;
 TreeReader::TreeReader(TreeReader&&) noexcept = default;
 

@@ -167,6 +167,37 @@ TEST_CASE("make_directory tells whether the name was free", "[backend]") {
   CHECK(backend.stat("d")->type == FileType::directory);
 }
 
+TEST_CASE("of many directories those that are missing are made", "[backend]") {
+  Subject subject = any_subject();
+  Backend& backend = *subject.backend;
+  backend.make_directory("b");
+  put(backend, "b/kept", "x");
+  std::vector<RepoPath> paths = {"a", "b", "c"};
+  backend.make_directories(paths);
+  for (const RepoPath& path : paths) CHECK(backend.stat(path)->type == FileType::directory);
+  CHECK(backend.stat("a")->mode == backend.stat("b")->mode);
+  CHECK(content(backend, "b/kept") == "x");
+  paths = {"absent/d"};
+  CHECK(error_kind([&] { backend.make_directories(paths); }) == ErrorKind::not_found);
+}
+
+TEST_CASE("what is expected is read as it is, whatever size was said", "[backend]") {
+  Subject subject = any_subject();
+  Backend& backend = *subject.backend;
+  const std::string text(40000, 'x');
+  put(backend, "small", "text");
+  put(backend, "large", text);
+  for (std::uint64_t size :
+       {std::uint64_t{0}, std::uint64_t{4}, std::uint64_t{32768}, std::uint64_t{40000}}) {
+    const std::vector<Expected> soon = {
+        {"small", false, size}, {"large", false, size}, {"absent", false, size}};
+    backend.expect(soon);
+    CHECK(content(backend, "small") == "text");
+    CHECK(content(backend, "large") == text);
+    CHECK(error_kind([&] { content(backend, "absent"); }) == ErrorKind::not_found);
+  }
+}
+
 TEST_CASE("a listing is complete", "[backend]") {
   Subject subject = any_subject();
   Backend& backend = *subject.backend;

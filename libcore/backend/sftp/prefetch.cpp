@@ -1,5 +1,7 @@
 #include "libcore/backend/sftp/prefetch.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 namespace reverse::sftp {
@@ -9,7 +11,8 @@ namespace {
 constexpr std::uint64_t kMostBytes = 32 << 20;    // kept and under way
 constexpr std::uint64_t kLargest = 1 << 20;       // larger files are read when they are asked for
 constexpr std::uint64_t kUnknownSize = 64 << 10;  // counted where a size is not known
-constexpr std::uint64_t kOverhead = 32 << 10;     // so that handles are bounded too
+constexpr std::uint64_t kOverhead = 8 << 10;      // of each
+constexpr std::size_t kMostKept = 1600;           // servers allow only so many open files
 constexpr std::uint32_t kChunk = 32 << 10;        // what every server gives
 constexpr std::size_t kListsUnderWay = 4;
 
@@ -18,11 +21,14 @@ constexpr std::size_t kListsUnderWay = 4;
 /// One file or directory; lives until its last reply came.
 class Prefetch::Fetch : public std::enable_shared_from_this<Fetch> {
  public:
-  Fetch(Client& client, bool is_directory) : client_(client), is_directory_(is_directory) {}
+  /// `size`: of a file, where it is known.
+  Fetch(Client& client, bool is_directory, std::optional<std::uint64_t> size)
+      : client_(client), is_directory_(is_directory), size_(size) {}
 
   void begin(const std::string& full) {
-    under_way_ = is_directory_ ? 1 : 2;
-    if (!is_directory_) send(lstat_request(full), &Fetch::examined);
+    const bool examines = !is_directory_ && !size_;
+    under_way_ = examines ? 2 : 1;
+    if (examines) send(lstat_request(full), &Fetch::examined);
     send(is_directory_ ? open_directory_request(full) : open_request(full, kRead), &Fetch::opened);
   }
 
@@ -55,11 +61,12 @@ class Prefetch::Fetch : public std::enable_shared_from_this<Fetch> {
   // Each with the lock.
   void examined(Reply&& reply, std::size_t) {
     --under_way_;
-    const FileStat stat = to_file_stat(reply.attributes);
-    const bool is_plain = reply.type == PacketType::attrs && stat.type == FileType::file;
-    if (is_plain && stat.size <= kLargest)
-      size_ = stat.size;
-    else if (is_done(reply))
+    if (reply.type != PacketType::attrs) return;  // opening it tells why
+    const Attributes& found = reply.attributes;
+    const bool is_plain = found.mode && S_ISREG(*found.mode) && found.size;
+    if (is_plain && *found.size <= kLargest)
+      size_ = found.size;
+    else
       is_usable_ = false;  // large, or no file: for the usual way
   }
   void opened(Reply&& reply, std::size_t) {
@@ -112,14 +119,17 @@ class Prefetch::Fetch : public std::enable_shared_from_this<Fetch> {
     is_over_ &= under_way_ == 0;
     return requests;
   }
-  /// All of the file, and one read more where the last would be full: it shows the end.
+  /// All of the file, and a byte more: it shows the end. No longer answers are asked for, since
+  /// those count against what may be under way.
   std::vector<Request> next_reads() {
     std::vector<Request> requests;
     if (under_way_ > 0 || !size_ || !is_usable_) return requests;
     found_.data.resize(*size_);
     was_read_ = true;
     for (std::uint64_t offset = 0; offset <= *size_; offset += kChunk)
-      requests.push_back(read_request(handle_, offset, kChunk));
+      requests.push_back(read_request(
+          handle_, offset,
+          static_cast<std::uint32_t>(std::min<std::uint64_t>(kChunk, *size_ - offset + 1))));
     return requests;
   }
 
@@ -141,7 +151,7 @@ Prefetch::~Prefetch() {
 
 /// With the lock.
 bool Prefetch::make_room(std::uint64_t weight) {
-  while (weight_ + weight > kMostBytes && !order_.empty()) {
+  while ((weight_ + weight > kMostBytes || kept_.size() >= kMostKept) && !order_.empty()) {
     auto oldest = kept_.find(order_.front());
     if (oldest != kept_.end()) {
       if (!oldest->second.fetch->is_over()) return false;
@@ -150,7 +160,7 @@ bool Prefetch::make_room(std::uint64_t weight) {
     }
     order_.pop_front();
   }
-  return weight_ + weight <= kMostBytes;
+  return true;
 }
 
 void Prefetch::begin(const std::string& full, bool is_directory, std::uint64_t size) {
@@ -160,7 +170,8 @@ void Prefetch::begin(const std::string& full, bool is_directory, std::uint64_t s
   std::lock_guard lock(mutex_);
   while (!order_.empty() && kept_.count(order_.front()) == 0) order_.pop_front();
   if (kept_.count(full) > 0 || !make_room(weight)) return;
-  auto fetch = std::make_shared<Fetch>(client, is_directory);
+  auto fetch =
+      std::make_shared<Fetch>(client, is_directory, size > 0 ? std::optional(size) : std::nullopt);
   kept_[full] = {fetch, weight};
   order_.push_back(full);
   weight_ += weight;

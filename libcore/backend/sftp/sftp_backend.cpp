@@ -46,6 +46,7 @@ class SftpBackend final : public Backend {
   MoveResult move(const RepoPath& from, const RepoPath& to) override;
   bool remove(const RepoPath& path) override;
   bool make_directory(const RepoPath& path) override;
+  void make_directories(std::span<const RepoPath> paths) override;
   bool remove_directory(const RepoPath& path) override;
 
   void barrier(std::span<const RepoPath> directories) override;
@@ -57,6 +58,7 @@ class SftpBackend final : public Backend {
     std::string from, to;
   };
   std::vector<Reply> rename_and_sync(const std::vector<Rename>& renames);
+  std::uint32_t mode_of_directories();
   MoveResult settle(const Reply& reply, const Rename& rename) const;
   MoveResult rename_again(const Rename& rename) const;
   void note_change(const RepoPath& path);
@@ -126,6 +128,8 @@ void SftpBackend::list(const RepoPath& directory,
 std::uint64_t SftpBackend::read(const RepoPath& path, ByteSink& sink) {
   std::string name = server_.full(path);
   std::optional<Prefetch::Found> found = prefetch_.take(name);
+  if (found && found->failure && is_absent(*found->failure))
+    server_.throw_failure(*found->failure, "read", name);
   if (!found || found->failure) return read_file(server_, name, sink);
   sink.write(found->data);
   return found->data.size();
@@ -252,10 +256,15 @@ bool SftpBackend::remove(const RepoPath& path) {
   return true;
 }
 
+/// The bits of the root.
+std::uint32_t SftpBackend::mode_of_directories() {
+  std::optional<FileStat> root = stat("");
+  return 0700 | (root ? root->mode & 02777 : 0);
+}
+
 bool SftpBackend::make_directory(const RepoPath& path) {
   std::string name = server_.full(path);
-  std::optional<FileStat> root = path.empty() ? std::nullopt : stat("");
-  std::uint32_t mode = root ? 0700 | (root->mode & 02777) : 0700;
+  const std::uint32_t mode = path.empty() ? 0700 : mode_of_directories();
   Reply reply = server_.call(make_directory_request(name, mode));
   if (has_failed(reply) && server_.examine(name)) return false;
   server_.check(reply, "make directory", name);
@@ -264,6 +273,30 @@ bool SftpBackend::make_directory(const RepoPath& path) {
   if (made && made->mode != mode)
     server_.check(server_.call(set_mode_request(name, mode)), "chmod", name);
   return true;
+}
+
+void SftpBackend::make_directories(std::span<const RepoPath> paths) {
+  const std::uint32_t mode = mode_of_directories();
+  std::vector<Request> requests, looks, changes;
+  for (const RepoPath& path : paths)
+    requests.push_back(make_directory_request(server_.full(path), mode));
+  std::vector<Reply> replies = Server::call_all(server_.pool().front(), std::move(requests));
+  for (const RepoPath& path : paths) looks.push_back(lstat_request(server_.full(path)));
+  std::vector<Reply> found = Server::call_all(server_.pool().front(), std::move(looks));
+  std::vector<std::string> changed;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const bool is_there = found[i].type == PacketType::attrs;
+    if (!is_done(replies[i]) && !is_there) {  // alone, for a certain answer
+      make_directory(paths[i]);
+    } else if (is_done(replies[i])) {
+      note_change(paths[i]);
+      if (is_there && to_file_stat(found[i].attributes).mode != mode)
+        changed.push_back(server_.full(paths[i]));
+    }
+  }
+  for (const std::string& name : changed) changes.push_back(set_mode_request(name, mode));
+  std::vector<Reply> told = Server::call_all(server_.pool().front(), std::move(changes));
+  for (std::size_t i = 0; i < told.size(); ++i) server_.check(told[i], "chmod", changed[i]);
 }
 
 bool SftpBackend::remove_directory(const RepoPath& path) {
