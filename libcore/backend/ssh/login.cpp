@@ -1,9 +1,10 @@
 #include "libcore/backend/ssh/login.h"
 
 #include <libssh/libssh.h>
+#include <poll.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <functional>
 
 #include "libcore/backend/ssh/handles.h"
 #include "libcore/base/error.h"
@@ -13,7 +14,26 @@ namespace reverse::ssh {
 
 namespace {
 
-constexpr int kPasswordTries = 3;  // as ssh
+constexpr int kTries = 3;  // of passwords and passphrases, as ssh
+
+/// A private key, as far as it could be read.
+struct KeyFile {
+  KeyHandle key;           ///< null: it cannot be used
+  bool is_locked = false;  ///< by a passphrase that is not known
+};
+
+KeyFile read_key(const std::string& path, const char* passphrase) {
+  KeyFile file;
+  ssh_key raw = nullptr;
+  const auto is_asked = [](const char*, char*, std::size_t, int, int, void* locked) {
+    *static_cast<bool*>(locked) = true;
+    return -1;
+  };
+  if (ssh_pki_import_privkey_file(path.c_str(), passphrase, is_asked, &file.is_locked, &raw) ==
+      SSH_OK)
+    file.key.reset(raw);
+  return file;
+}
 
 /// A login under way. One thread.
 class Login {
@@ -33,9 +53,12 @@ class Login {
     bool allowed;
   };
 
+  int complete(const std::function<int()>& call);
   Outcome outcome(int code);
   Outcome by_keys();
   Outcome by_key_file(const std::string& path);
+  Outcome by_public_key(const std::string& path);
+  void unlock(const std::string& path, KeyFile& file);
   Outcome by_answers();
   Outcome by_password();
   std::optional<std::string> ask(const std::string& question, bool echo);
@@ -48,28 +71,15 @@ class Login {
   std::vector<std::string> tried_;  ///< for the message
 };
 
-/// For libssh's reader of private keys: asks for the passphrase.
-struct PassphraseQuestion {
-  std::function<std::optional<std::string>()> ask;
-  bool was_asked = false;
-};
-
-int answer_passphrase(const char*, char* room, std::size_t size, int, int, void* data) {
-  auto& question = *static_cast<PassphraseQuestion*>(data);
-  question.was_asked = true;
-  const std::optional<std::string> answer = question.ask();
-  if (!answer || answer->size() >= size) return -1;
-  std::memcpy(room, answer->c_str(), answer->size() + 1);
-  return 0;
-}
-
 void Login::run() {
   const Way ways[] = {
       {SSH_AUTH_METHOD_PUBLICKEY, &Login::by_keys, settings_.public_key},
       {SSH_AUTH_METHOD_INTERACTIVE, &Login::by_answers, settings_.keyboard_interactive},
       {SSH_AUTH_METHOD_PASSWORD, &Login::by_password, settings_.password},
   };
-  if (outcome(ssh_userauth_none(session_, nullptr)) == Outcome::success) return;
+  ssh_set_blocking(session_, 0);
+  const auto none = [this] { return ssh_userauth_none(session_, nullptr); };
+  if (outcome(complete(none)) == Outcome::success) return;
   int used = 0;
   for (bool goes_on = true; goes_on;) {
     goes_on = false;
@@ -86,13 +96,28 @@ void Login::run() {
   refuse();
 }
 
+/// Calls what sends something until the server has answered. A blocking call would go on waiting
+/// where the server has hung up.
+int Login::complete(const std::function<int()>& call) {
+  while (true) {
+    const int code = call();
+    if (code != SSH_AUTH_AGAIN || ssh_is_connected(session_) == 0) return code;
+    const bool writes = (ssh_get_poll_flags(session_) & SSH_WRITE_PENDING) != 0;
+    pollfd polled{.fd = ssh_get_fd(session_),
+                  .events = static_cast<short>(writes ? POLLIN | POLLOUT : POLLIN),
+                  .revents = 0};
+    if (::poll(&polled, 1, static_cast<int>(settings_.connect_timeout.count())) == 0) return code;
+  }
+}
+
 /// What libssh's answer means. Throws where the connection is lost.
 Login::Outcome Login::outcome(int code) {
   if (code == SSH_AUTH_SUCCESS) return Outcome::success;
   if (code == SSH_AUTH_PARTIAL) return Outcome::partial;
-  if (code == SSH_AUTH_AGAIN)
+  const bool is_connected = ssh_is_connected(session_) != 0;
+  if (is_connected && code == SSH_AUTH_AGAIN)
     fail(ErrorKind::network, "log in as '{}': no answer", printable(settings_.who()));
-  if (ssh_is_connected(session_) != 0) return Outcome::denied;  // be it an agent that does not sign
+  if (is_connected) return Outcome::denied;  // be it an agent that does not sign
   const std::string words = ssh_get_error(session_);
   if (words.find("Too many authentication failures") != words.npos) {
     tried_.emplace_back(
@@ -106,7 +131,8 @@ Login::Outcome Login::outcome(int code) {
 Login::Outcome Login::by_keys() {
   if (!settings_.agent.empty()) {
     tried_.emplace_back("the keys of the agent");
-    const Outcome came = outcome(ssh_userauth_agent(session_, nullptr));
+    const Outcome came =
+        outcome(complete([this] { return ssh_userauth_agent(session_, nullptr); }));
     if (came != Outcome::denied) return came;
   }
   for (const std::string& path : settings_.identities) {
@@ -118,35 +144,45 @@ Login::Outcome Login::by_keys() {
 }
 
 Login::Outcome Login::by_key_file(const std::string& path) {
-  ssh_key raw = nullptr;
-  // Whether the server would take it is asked before the person is asked for the passphrase.
-  if (ssh_pki_import_pubkey_file((path + ".pub").c_str(), &raw) == SSH_OK) {
-    const KeyHandle public_key(raw);
-    tried_.push_back(fmt::format("'{}'", printable(path)));
-    const Outcome came = outcome(ssh_userauth_try_publickey(session_, nullptr, public_key.get()));
-    if (came == Outcome::denied) return came;
-    tried_.pop_back();
-  }
-  PassphraseQuestion question;
-  question.ask = [&] { return ask(fmt::format("Passphrase of '{}': ", printable(path)), false); };
-  if (ssh_pki_import_privkey_file(path.c_str(), nullptr, answer_passphrase, &question, &raw) !=
-      SSH_OK) {
-    const char* why = ::access(path.c_str(), R_OK) != 0 ? "may not be read"
-                      : !question.was_asked             ? "is no key that can be used"
-                      : settings_.batch ? "has a passphrase, and nobody can be asked"
-                                        : "was not opened by the passphrase";
-    tried_.push_back(fmt::format("'{}', which {}", printable(path), why));
-    return Outcome::denied;
-  }
-  const KeyHandle key(raw);
+  KeyFile file = read_key(path, nullptr);
   tried_.push_back(fmt::format("'{}'", printable(path)));
-  return outcome(ssh_userauth_publickey(session_, nullptr, key.get()));
+  // Whether the server would take it is asked before the person is asked for the passphrase.
+  if (file.is_locked) {
+    if (const Outcome came = by_public_key(path); came == Outcome::denied) return came;
+    unlock(path, file);
+  }
+  const auto sign = [&] { return ssh_userauth_publickey(session_, nullptr, file.key.get()); };
+  if (file.key) return outcome(complete(sign));
+  tried_.back() +=
+      fmt::format(", which {}", ::access(path.c_str(), R_OK) != 0 ? "may not be read"
+                                : !file.is_locked                 ? "is no key that can be used"
+                                : settings_.batch ? "has a passphrase, and nobody can be asked"
+                                                  : "was not opened by the passphrase");
+  return Outcome::denied;
+}
+
+/// Whether the server would take a key, by its public half; not denied where that is not there.
+Login::Outcome Login::by_public_key(const std::string& path) {
+  ssh_key raw = nullptr;
+  if (ssh_pki_import_pubkey_file((path + ".pub").c_str(), &raw) != SSH_OK) return Outcome::success;
+  const KeyHandle key(raw);
+  const auto offer = [&] { return ssh_userauth_try_publickey(session_, nullptr, key.get()); };
+  return outcome(complete(offer));
+}
+
+void Login::unlock(const std::string& path, KeyFile& file) {
+  for (int i = 0; i < kTries && !file.key; ++i) {
+    const auto answer = ask(fmt::format("Passphrase of '{}': ", printable(path)), false);
+    if (!answer) return;
+    file.key = read_key(path, answer->c_str()).key;
+  }
 }
 
 /// Keyboard-interactive: the server's questions, put to the person, until it has had enough.
 Login::Outcome Login::by_answers() {
   if (!may_ask("questions")) return Outcome::denied;
-  int code = ssh_userauth_kbdint(session_, nullptr, nullptr);
+  const auto go_on = [this] { return ssh_userauth_kbdint(session_, nullptr, nullptr); };
+  int code = complete(go_on);
   while (code == SSH_AUTH_INFO) {
     const int count = ssh_userauth_kbdint_getnprompts(session_);
     for (int i = 0; i < count; ++i) {
@@ -158,17 +194,18 @@ Login::Outcome Login::by_answers() {
       if (!answer) return Outcome::denied;
       ssh_userauth_kbdint_setanswer(session_, index, answer->c_str());
     }
-    code = ssh_userauth_kbdint(session_, nullptr, nullptr);
+    code = complete(go_on);
   }
   return outcome(code);
 }
 
 Login::Outcome Login::by_password() {
   if (!may_ask("a password")) return Outcome::denied;
-  for (int i = 0; i < kPasswordTries; ++i) {
+  for (int i = 0; i < kTries; ++i) {
     const auto answer = ask(fmt::format("Password of '{}': ", printable(settings_.who())), false);
     if (!answer) return Outcome::denied;
-    const Outcome came = outcome(ssh_userauth_password(session_, nullptr, answer->c_str()));
+    const auto tell = [&] { return ssh_userauth_password(session_, nullptr, answer->c_str()); };
+    const Outcome came = outcome(complete(tell));
     if (came != Outcome::denied) return came;
   }
   return Outcome::denied;

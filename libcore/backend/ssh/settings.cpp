@@ -152,8 +152,10 @@ std::string special_identity(const std::string& path) {
 bool has_special_lines(const std::string& path) {
   if (!exists(path)) return false;
   const std::string text = read_file(path);
-  for (const std::string_view line : split(text, '\n'))
+  for (std::string_view line : split(text, '\n')) {
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
     if (line.starts_with('@') || line.substr(0, line.find(' ')).find('!') != line.npos) return true;
+  }
   return false;
 }
 
@@ -273,6 +275,13 @@ Settings from_libssh(const Target& target, const ConnectOptions& options) {
     settings.identities.push_back(folder + name);
   settings.known_hosts = {folder + "known_hosts"};
   settings.system_known_hosts = {"/etc/ssh/ssh_known_hosts"};
+  for (const Strings* files : {&settings.known_hosts, &settings.system_known_hosts})
+    for (const std::string& path : *files)
+      if (has_special_lines(path))
+        fail(
+            ErrorKind::unsupported,
+            "'{}' holds certificates or revoked keys, for which OpenSSH's client must be installed",
+            printable(path));
   settings.agent = agent_of({});
   settings.ciphers = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes256-ctr,aes128-ctr";
   return settings;
