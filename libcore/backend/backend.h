@@ -113,6 +113,10 @@ class Backend {
   /// allows, and the first such call then tells what was there meanwhile. Has no other effect.
   virtual void expect(std::span<const Expected> what) { static_cast<void>(what); }
 
+  /// Asks for the file's next `read` to come from the medium, not from this machine's memory of it,
+  /// as far as that can be had. Has no other effect.
+  virtual void forget_cached(const RepoPath& path) { static_cast<void>(path); }
+
   // --- writing
 
   /// A new file with permission bits `mode`, whatever the umask (never more than that, not even at

@@ -88,6 +88,7 @@ class LocalBackend final : public Backend {
   void list_wanted(const RepoPath& directory, const std::function<bool(std::string_view)>& wanted,
                    const std::function<void(const ListedFile&)>& visit) override;
   std::uint64_t read(const RepoPath& path, ByteSink& sink) override;
+  void forget_cached(const RepoPath& path) override;
 
   std::unique_ptr<Upload> create(const RepoPath& path, std::uint32_t mode) override;
   std::vector<MoveResult> publish(std::span<const Publication> publications) override;
@@ -189,6 +190,11 @@ std::uint64_t LocalBackend::read(const RepoPath& path, ByteSink& sink) {
     if (n < chunk) break;
   }
   return total;
+}
+
+void LocalBackend::forget_cached(const RepoPath& path) {
+  if (UniqueFd fd = open_for_reading(full(path)))
+    ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
 }
 
 std::unique_ptr<Upload> LocalBackend::create(const RepoPath& path, std::uint32_t mode) {

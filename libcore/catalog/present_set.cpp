@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "libcore/catalog/cache_file.h"
+#include "libcore/catalog/repository_file.h"
 #include "libcore/catalog/statements.h"
 
 namespace reverse {
@@ -25,17 +26,6 @@ constexpr std::chrono::seconds kPendingTime{1};
 
 // Look-ups share a view of the file: taking a new one for each costs more than the look-up.
 constexpr int kFindsPerView = 256;
-
-/// The path of the file; the id comes from the repository and is trusted with nothing.
-std::string file_of(const std::string& directory, const std::string& repository_id) {
-  auto harmless = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
-  };
-  if (repository_id.empty() || repository_id.size() > 64 ||
-      !std::ranges::all_of(repository_id, harmless))
-    fail(ErrorKind::corrupt, "repository id '{}' is not a UUID", repository_id);
-  return fmt::format("{}/present-{}-1.sqlite", directory, repository_id);
-}
 
 /// Lets a map of strings be searched by views.
 struct ViewHash {
@@ -57,7 +47,7 @@ class SqlitePresentSet : public PresentSet {
   SqlitePresentSet(const std::string& directory, const std::string& repository_id,
                    const CacheFile::Warn& warn) {
     const CacheKind kind{"cache of present objects", kPresentSchema, kApplicationId, kVersion};
-    file_ = CacheFile::open(file_of(directory, repository_id), kind, warn,
+    file_ = CacheFile::open(repository_file(directory, "present", repository_id), kind, warn,
                             [&](sqlite3* db) { statements_.emplace(db); });
   }
 

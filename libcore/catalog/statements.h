@@ -6,6 +6,7 @@ namespace reverse {
 
 extern const std::string_view kCatalogSchema;  ///< schema/catalog.sql, embedded by the build
 extern const std::string_view kPresentSchema;  ///< schema/present.sql
+extern const std::string_view kVerifiedSchema;  ///< schema/verified.sql
 
 /// All statements on the catalog, prepared when it is opened. `SELECT *` of `file`: its columns are
 /// read by place, in one function (file_row.h).
@@ -76,6 +77,18 @@ struct PresentStatements {
       " xxh3 = CASE WHEN size = excluded.size THEN coalesce(excluded.xxh3, xxh3)"
       " ELSE excluded.xxh3 END,"
       " size = excluded.size"};
+};
+
+/// All statements on a memory of verified objects.
+struct VerifiedStatements {
+  explicit VerifiedStatements(sqlite3* connection) : db(connection) {}
+
+  sqlite3* db;
+  sql::Statement list_objects{
+      db, "SELECT name, verified FROM object WHERE name >= ? AND name < ? ORDER BY name"};
+  sql::Statement count_by_minute{db, "SELECT verified / 60, count(*) FROM object GROUP BY 1"};
+  sql::Statement put_object{db, "INSERT OR REPLACE INTO object VALUES (?, ?)"};
+  sql::Statement remove_object{db, "DELETE FROM object WHERE name = ?"};
 };
 
 }  // namespace reverse

@@ -23,8 +23,8 @@ class Crash : public std::exception {
 
 /// Forwards to another backend, and counts, fails or dies on demand before a call has any effect.
 ///
-/// A call is every virtual function of `Backend` but `traits`, `display`, `expect` and `recover`,
-/// by its name, and "write" and "close" of an upload with the upload's path. Each file given to
+/// A call is every virtual function of `Backend` but `traits`, `display`, `expect`,
+/// `forget_cached` and `recover`, by its name, and "write" and "close" of an upload with the upload's path. Each file given to
 /// `publish` is a call of its own, and made durable on its own. Thread-safe; the order of threads
 /// decides who is the n-th.
 class FaultBackend final : public Backend {
@@ -60,6 +60,7 @@ class FaultBackend final : public Backend {
   std::uint64_t read(const RepoPath& path, ByteSink& sink) override;
 
   void expect(std::span<const Expected> what) override { inner_->expect(what); }
+  void forget_cached(const RepoPath& path) override { inner_->forget_cached(path); }
   bool recover() override { return inner_->recover(); }
 
   std::unique_ptr<Upload> create(const RepoPath& path, std::uint32_t mode) override;
