@@ -66,6 +66,12 @@ ReadingProver::ReadingProver(Backend& backend, DigestKind kind)
       threads_(is_near_ ? std::max(1u, std::thread::hardware_concurrency())
                         : std::clamp(backend.traits().connections, 1u, kMaxDistantReaders)) {}
 
+std::string ReadingProver::describe() const {
+  return fmt::format("read and hashed on this machine, which proves {}",
+                     kind_ == DigestKind::md5 ? "the MD5 and the second checksum of each object"
+                                              : "the SHA-256 of each object");
+}
+
 void ReadingProver::prove(std::span<const ProofTask> tasks, std::span<Proof> proofs,
                           Progress& progress, const std::stop_token& stop) {
   if (!is_near_) {

@@ -67,8 +67,8 @@ class ObjectProver {
   /// What one call should get: so many objects and bytes (a larger object comes by itself).
   virtual std::size_t batch_objects() const = 0;
   virtual std::uint64_t batch_bytes() const = 0;
-  /// False where only digests are told: then two contents with one MD5 are not told apart.
-  virtual bool proves_check() const = 0;
+  /// For people: which way this is, and what it proves.
+  virtual std::string describe() const = 0;
 };
 
 /// Reads the objects through the repository's backend and hashes them here. `backend` must outlive
@@ -82,7 +82,7 @@ class ReadingProver : public ObjectProver {
   unsigned threads() const override { return threads_; }
   std::size_t batch_objects() const override { return is_near_ ? 64 : 256; }
   std::uint64_t batch_bytes() const override { return 4 << 20; }
-  bool proves_check() const override { return true; }
+  std::string describe() const override;
 
  private:
   Backend& backend_;

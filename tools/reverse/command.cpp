@@ -4,6 +4,7 @@
 #include "tools/reverse-gc/command.h"
 #include "tools/reverse-restore/command.h"
 #include "tools/reverse-snapshot/command.h"
+#include "tools/reverse-verify/command.h"
 
 namespace reverse {
 
@@ -21,7 +22,7 @@ ToolGroup make_front_door() {
                    {"restore", restore_tool().summary, entry_of(restore_tool())},
                    {"snapshot", snapshot_tools().summary,
                     [](auto args, ToolIo& io) { return group_main(snapshot_tools(), args, io); }},
-                   {"verify", "checks a repository", nullptr},
+                   {"verify", verify_tool().summary, entry_of(verify_tool())},
                    {"gc", gc_tool().summary, entry_of(gc_tool())},
                    {"sync", "copies revisions from one repository to another", nullptr}},
                   entry_of(backup_tool())};

@@ -1,0 +1,140 @@
+#include "tools/reverse-verify/command.h"
+
+#include <chrono>
+
+#include "libcore/base/fd.h"
+#include "libcore/base/text.h"
+#include "libcore/cli/cli_observer.h"
+#include "libcore/cli/progress.h"
+#include "libcore/cli/repository_access.h"
+#include "libcore/cli/values.h"
+#include "libcore/engine/verify.h"
+#include "tools/reverse-verify/report.h"
+
+namespace reverse {
+
+namespace {
+
+constexpr const char* kQuickProves =
+    "listed only: every object is there and has its size; contents were not read";
+
+class VerifyCommand : public Command {
+ public:
+  void declare_options(OptionSet& options) override;
+  ExitCode execute(Invocation& call) override;
+
+ private:
+  void take_subset(const std::string& text);
+  void read_accepted_losses(const std::string& file);
+  void find_revisions(const Repository& repository, Invocation& call);
+  ExitCode verify(const Repository& repository, Invocation& call);
+
+  VerifyOptions verify_;
+  FilterOptions filter_;
+};
+
+void VerifyCommand::declare_options(OptionSet& options) {
+  options.heading("How much");
+  options.flag({"quick", 0, Shown::first}, "presence and sizes only: contents are not read",
+               verify_.quick);
+  options.value({"max-duration", 0, Shown::first}, "D",
+                "stop after D; what was verified longest ago comes first, so that the next run "
+                "goes on",
+                [this](const std::string& text) { verify_.max_duration = duration_value(text); });
+  options.value({"subset"}, "N/T", "one object of every T, others for each N from 1 to T",
+                [this](const std::string& text) { take_subset(text); });
+  filter_.declare(options);
+  options.heading("What is known");
+  options.value({"accept-loss"}, "FILE",
+                "objects that nobody has any more, one a line: named, but no reason for exit 4",
+                [this](const std::string& file) { read_accepted_losses(file); });
+}
+
+void VerifyCommand::take_subset(const std::string& text) {
+  std::size_t slash = text.find('/');
+  std::optional<std::uint64_t> part = parse_uint(text.substr(0, slash));
+  std::optional<std::uint64_t> parts =
+      slash == std::string::npos ? std::nullopt : parse_uint(text.substr(slash + 1));
+  if (!part || !parts || *part == 0 || *part > *parts)
+    fail(ErrorKind::usage, "'{}' is no part of a whole: 1/7 to 7/7 are", printable(text));
+  verify_.part = *part;
+  verify_.parts = *parts;
+}
+
+/// The first word of each line is an object's name; what follows it is the user's.
+void VerifyCommand::read_accepted_losses(const std::string& file) {
+  const std::string text = read_file(file);
+  for (std::string_view line : split(text, '\n')) {
+    std::string_view name = line.substr(0, line.find_first_of(" \t\r"));
+    if (name.empty() || name.starts_with('#')) continue;
+    if (!parse_object_name(name))
+      fail(ErrorKind::usage, "'{}' in '{}' is no object's name", printable(name), printable(file));
+    verify_.accepted_losses.emplace(name);
+  }
+}
+
+void VerifyCommand::find_revisions(const Repository& repository, Invocation& call) {
+  for (const std::string& words : call.operands) {
+    RevisionPath found = resolve(repository, words, filter_.filter, call.common);
+    if (found.path) fail(ErrorKind::usage, "'{}': a whole revision is verified", printable(words));
+    verify_.revisions.push_back(found.head.revision());
+  }
+  const RevisionFilter& only = filter_.filter;
+  const bool is_filtered = !(only.sets.empty() && only.hosts.empty() && only.tags.empty());
+  if (!call.operands.empty() || !is_filtered) return;
+  visit_heads(
+      repository, only, [this](const Head& head) { verify_.revisions.push_back(head.revision()); },
+      [this](const std::string& name, const Error&) { verify_.revisions.push_back(name); });
+  if (verify_.revisions.empty())
+    fail(ErrorKind::not_found, "no revision matches --set, --host and --tag");
+}
+
+ExitCode VerifyCommand::execute(Invocation& call) {
+  ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 0), call);
+  find_revisions(access.repository, call);
+  return verify(access.repository, call);
+}
+
+ExitCode VerifyCommand::verify(const Repository& repository, Invocation& call) {
+  auto started = std::chrono::steady_clock::now();
+  const DigestKind digest = repository.info().digest;
+  ReadingProver prover(repository.backend(), digest);
+  std::unique_ptr<VerifiedSet> memory;
+  if (!verify_.quick)
+    memory = VerifiedSet::open(call.common.cache_dir, repository.info().id,
+                               [&](const std::string& message) { call.output.warning(message); });
+  CliObserver observer(call.output, false);
+  VerifyReport report;
+  {
+    ProgressPrinter progress(call.io, call.output, call.common,
+                             [&] { return observer.snapshot("verify", "verified"); });
+    report = run_verify({repository, prover, memory.get(), observer, call.io.stop,
+                         [&](const Damage& damage) { tell_damage(damage, call.output); }},
+                        verify_);
+  }
+  call.output.end_problems("--json");
+  ExitCode code = report.is_damaged()       ? ExitCode::damage
+                  : report.not_verified > 0 ? ExitCode::incomplete
+                                            : ExitCode::ok;
+  tell_report(report,
+              {"client", verify_.quick ? kQuickProves : prover.describe(), verify_.quick,
+               std::chrono::steady_clock::now() - started},
+              code, call.output);
+  return code;
+}
+
+}  // namespace
+
+const ToolSpec& verify_tool() {
+  static const ToolSpec spec{
+      "reverse-verify",
+      {"[OPTIONS] REPO [REV...]"},
+      "Verifies that everything in a repository is what it was, and names what damage costs.",
+      {{"reverse-verify /mnt/disk/backup", "every object, every revision"},
+       {"reverse-verify -q --max-duration 2h /mnt/disk/backup", "a part each night, from cron"}},
+      {.guards = true, .progress = true},
+      [] { return std::make_unique<VerifyCommand>(); }};
+  return spec;
+}
+
+}  // namespace reverse
