@@ -15,8 +15,10 @@ namespace reverse {
 
 namespace {
 
-constexpr std::size_t kBatchPages = 128;  // read between two visits to the shared sets
+constexpr std::size_t kBatchPages = 128;  // taken at once, or a shard's
 constexpr std::size_t kMaxPageBytes = 16 << 20;
+constexpr std::size_t kBatchReferences = 1 << 14;  // found between two visits
+constexpr unsigned kLocalReaders = 4;  // more than there are cores: disks are slow at small files
 constexpr unsigned kMaxReaders = 4;
 
 bool is_content_of(std::string_view text, const PageLink& link, DigestKind kind) {
@@ -102,7 +104,9 @@ void LiveSet::add(const std::vector<Root>& roots) {
 }
 
 void LiveSet::read_level(Pages& level, Pages* below) {
-  unsigned readers = std::clamp(repository_.backend().traits().connections, 1u, kMaxReaders);
+  const BackendTraits& traits = repository_.backend().traits();
+  unsigned readers =
+      traits.cheap_stat ? kLocalReaders : std::clamp(traits.connections, 1u, kMaxReaders);
   int shard = 0;  // the next
   Pipeline pipeline(stop_);
   auto read = [&] { read_batches(level, below, shard, pipeline.stop_token()); };
@@ -135,24 +139,33 @@ void LiveSet::read_batches(Pages& level, Pages* below, int& shard, const std::st
   Reader reader(repository_);
   std::vector<ContentKey> contents;
   std::vector<Page> children;
-  for (std::vector<Page> batch = next_batch(level, shard); !batch.empty();
-       batch = next_batch(level, shard)) {
-    reader.expect(batch);
-    for (const Page& page : batch) {
-      throw_if_stopped(stop);
-      try {
-        const PageContent& content = reader.read(page.link);
-        contents.insert(contents.end(), content.contents.begin(), content.contents.end());
-        for (const PageLink& child : content.pages) children.push_back({child, page.root});
-      } catch (const Error& error) {
-        fail_page(page, error);
-      }
-    }
+  auto hand_over = [&] {
     std::lock_guard lock(mutex_);
     for (const ContentKey& content : contents) contents_.add(content);
     for (const Page& child : children) below->add(child);
     contents.clear();
     children.clear();
+  };
+  for (std::vector<Page> batch = next_batch(level, shard); !batch.empty();
+       batch = next_batch(level, shard)) {
+    reader.expect(batch);
+    for (const Page& page : batch) {
+      throw_if_stopped(stop);
+      read_page(reader, page, contents, children);
+      if (contents.size() + children.size() >= kBatchReferences) hand_over();
+    }
+  }
+  hand_over();
+}
+
+void LiveSet::read_page(Reader& reader, const Page& page, std::vector<ContentKey>& contents,
+                        std::vector<Page>& children) const {
+  try {
+    const PageContent& content = reader.read(page.link);
+    contents.insert(contents.end(), content.contents.begin(), content.contents.end());
+    for (const PageLink& child : content.pages) children.push_back({child, page.root});
+  } catch (const Error& error) {
+    fail_page(page, error);
   }
 }
 

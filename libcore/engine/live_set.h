@@ -52,6 +52,8 @@ class LiveSet {
 
   void read_level(Pages& level, Pages* below);
   void read_batches(Pages& level, Pages* below, int& shard, const std::stop_token& stop);
+  void read_page(Reader& reader, const Page& page, std::vector<ContentKey>& contents,
+                 std::vector<Page>& children) const;
   std::vector<Page> next_batch(Pages& level, int& shard);
   [[noreturn]] void fail_page(const Page& page, const Error& error) const;
 
@@ -59,7 +61,7 @@ class LiveSet {
   const std::stop_token stop_;
   std::vector<std::string> revisions_;  // by `Page::root`
   std::mutex mutex_;                    // guards what follows while a level is read
-  ShardedSet<ContentKey> contents_{24 << 20};
+  ShardedSet<ContentKey> contents_{16 << 20};
   Pages read_;
   std::uint64_t pages_read_ = 0;
 };

@@ -23,7 +23,7 @@ class ShardedSet {
   static_assert(std::is_trivially_copyable_v<Record>);
 
  public:
-  explicit ShardedSet(std::size_t budget_bytes = 16 << 20) : budget_(budget_bytes) {}
+  explicit ShardedSet(std::size_t budget_bytes = 8 << 20) : budget_(budget_bytes) {}
 
   void add(const Record& record) {
     shards_[record.shard()].push_back(record);

@@ -81,7 +81,8 @@ JsonLine summary_object(const GcReport& report, bool dry_run, ExitCode code) {
       .add("waiting", report.marked)
       .add("gone", std::span<const std::string>(report.expired));
   if (report.next_expiry) line.add("next_expiry", *report.next_expiry);
-  line.add("objects", report.objects)
+  line.add("pages_read", report.distinct_pages)
+      .add("objects", report.objects)
       .add("objects_referred_to", report.live_objects)
       .add("unreferenced_kept", report.unreferenced_kept)
       .add("taken_out", report.taken_out)

@@ -1,0 +1,170 @@
+"""bench/gc: how long gc takes, and what that depends on. See bench/README.md."""
+import argparse
+import json
+import pathlib
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass, field
+
+import contenders
+import measure
+import report
+import trees
+from measure import Command
+from report import Row
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SECONDS_LIMIT, PEAK_LIMIT_MIB = 15, 128
+PAGE_RATIO_LIMIT, UNCHANGED_RATIO_LIMIT, PEER_RATIO_LIMIT = 1.3, 1.2, 5
+CHANGED_SHARE = 1000  # one file in so many is another one in each revision
+
+
+@dataclass
+class Bench:
+    work: pathlib.Path
+    binaries: pathlib.Path
+    quick: bool
+    rounds: int
+    rows: list = field(default_factory=list)
+
+    def repository(self, files, revisions, unchanged=0):
+        """A generated repository, kept for the next time. Each revision is followed by `unchanged` of the same."""
+        path = self.work / f"generated-{files}-{revisions}-{unchanged}"
+        done = path.with_suffix(".done")
+        if not done.exists():
+            say(f"making {path.name}")
+            measure.remove(path)
+            measure.untimed(Command([self.binaries / "bench-repository", path, files, revisions,
+                                     max(1, files // CHANGED_SHARE), unchanged]))
+            done.touch()
+        return path
+
+    def gc(self, repository, *options):
+        return Command([self.binaries / "reverse-gc", "--cache-dir", self.work / "cache", *options, repository])
+
+    def collect(self, repository):
+        """Samples of runs that find nothing to collect. The first is not counted: it fills the page cache."""
+        samples = []
+        for turn in range(self.rounds + 1):
+            measure.flush(self.work)
+            sample = measure.timed(self.gc(repository, "-q"))
+            samples += [sample] if turn else []
+        return samples
+
+    def pages(self, repository):
+        return json.loads(measure.untimed(self.gc(repository, "-n", "--json")).splitlines()[-1])["pages_read"]
+
+    def add(self, work, tool, samples, ratio=None, reach=""):
+        self.rows.append(Row(work, tool, [one.seconds for one in samples], ratio=ratio,
+                             peak_kib=max(one.peak_kib for one in samples), reach="" if self.quick else reach))
+
+
+def say(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def median(samples):
+    return statistics.median(one.seconds for one in samples)
+
+
+def judged(value, limit, text):
+    return f"{text}: {'reached' if value <= limit else 'NOT REACHED'}"
+
+
+def large(bench):
+    """A large repository, and the same with revisions in which nothing changed."""
+    files, revisions = (2000, 3) if bench.quick else (1_000_000, 100)
+    samples = bench.collect(bench.repository(files, revisions))
+    seconds, peak = median(samples), max(one.peak_kib for one in samples) / 1024
+    reach = judged(max(seconds / SECONDS_LIMIT, peak / PEAK_LIMIT_MIB), 1, f"≤ {SECONDS_LIMIT} s, ≤ {PEAK_LIMIT_MIB} MiB")
+    bench.add(f"gc: {revisions} revisions of {files:,} files", "reverse", samples, reach=reach)
+    same = bench.collect(bench.repository(files, revisions, 9))
+    ratio = median(same) / seconds
+    bench.add(f"gc: {10 * revisions} revisions, of which {9 * revisions} changed nothing", "reverse", same, ratio,
+              judged(ratio, UNCHANGED_RATIO_LIMIT, f"≤ {UNCHANGED_RATIO_LIMIT} × the line above"))
+
+
+def pages(bench):
+    """Time for each distinct page, of few revisions and of ten times as many."""
+    files, revisions = (2000, 3) if bench.quick else (100_000, 100)
+    costs = []
+    for count in (revisions, 10 * revisions):
+        repository = bench.repository(files, count)
+        samples = bench.collect(repository)
+        read = bench.pages(repository)
+        costs.append(median(samples) / read)
+        ratio = costs[-1] / costs[0]
+        bench.add(f"gc: {count} revisions of {files:,} files, {read:,} distinct pages: {costs[-1] * 1e6:.0f} µs for each",
+                  "reverse", samples, ratio if len(costs) > 1 else None,
+                  judged(ratio, PAGE_RATIO_LIMIT, f"≤ {PAGE_RATIO_LIMIT} × for each page") if len(costs) > 1 else "")
+
+
+def change(tree, share, generator):
+    """Replaces one file in `share` by another content of the same kind."""
+    paths = sorted(path for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
+    for path in generator.sample(paths, max(1, len(paths) // share)):
+        path.write_bytes(generator.randbytes(generator.randrange(1, 8000)))
+
+
+def peers(bench):
+    """30 revisions of 60,000 files, of which five are to stay."""
+    files, revisions, kept = (300, 8, 5) if bench.quick else (60_000, 30, 5)
+    tree = bench.work / "tree"
+    measure.remove(tree)
+    shutil.copytree(trees.ensure(trees.small_files(files), bench.work / "trees"), tree, symlinks=True)
+    state = bench.work / "state"
+    measure.remove(state)
+    entrants = [contenders.Reverse(bench.binaries), contenders.Restic()]
+    for entrant in entrants:
+        (state / entrant.label).mkdir(parents=True)
+        entrant.prepare(state / entrant.label)
+    generator = random.Random(1)
+    for revision in range(revisions):
+        say(f"revision {revision + 1} of {revisions}")
+        for entrant in entrants:
+            measure.untimed(entrant.backup(tree, state / entrant.label))
+        change(tree, 100, generator)
+    reverse, restic = entrants
+    commands = [restic.restic(state / restic.label, "forget", "--keep-last", kept, "--prune"),
+                bench.gc(reverse.repository(state / reverse.label), "-q", "--keep-last", kept, "--grace", "0",
+                         "--allow", "mass-gc")]
+    samples = []
+    for command in commands:
+        measure.flush(bench.work)
+        samples.append([measure.timed(command)])
+    work = f"{kept} of {revisions} revisions of {files:,} files are kept, space is freed"
+    bench.add(work, "restic", samples[0])
+    ratio = median(samples[1]) / median(samples[0])
+    bench.add(work, "reverse", samples[1], ratio, judged(ratio, 1 / PEER_RATIO_LIMIT, f"≤ 1/{PEER_RATIO_LIMIT} of restic's"))
+
+
+def parse_arguments(argv):
+    parser = argparse.ArgumentParser(prog="bench/gc", allow_abbrev=False, description="Times garbage collection.")
+    option = parser.add_argument
+    option("--rounds", type=int, default=5, metavar="N", help="runs of each command, of which the median counts (5)")
+    option("--work", type=pathlib.Path, metavar="DIR", help="where repositories go (${TMPDIR:-/tmp}/reverse-bench-gc)")
+    option("--bin", type=pathlib.Path, metavar="DIR", default=ROOT / "build/bin", help="where the tools are (build/bin)")
+    option("--no-peers", action="store_true", help="only this project")
+    option("--quick", action="store_true", help="tiny repositories, one round: the figures mean nothing")
+    return parser.parse_args(argv)
+
+
+def main(argv):
+    options = parse_arguments(argv)
+    work = (options.work or pathlib.Path(tempfile.gettempdir()) / "reverse-bench-gc").resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    bench = Bench(work, options.bin.resolve(), options.quick, 1 if options.quick else options.rounds)
+    try:
+        for subject in [large, pages] + ([] if options.no_peers else [peers]):
+            say(subject.__doc__.splitlines()[0])
+            subject(bench)
+    except measure.BenchError as error:
+        sys.exit(f"bench/gc: {error}")
+    print("\n".join(report.heading(ROOT, work, [f"median of {bench.rounds}"])),
+          report.markdown_table(bench.rows, measure.launcher_peak_kib()), sep="\n\n")
+
+
+main(sys.argv[1:])
