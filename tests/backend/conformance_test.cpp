@@ -299,6 +299,21 @@ TEST_CASE("holes are read back as zeros", "[backend]") {
   CHECK(content(backend, "sparse") == expected);
 }
 
+TEST_CASE("files that are made at the same time keep their own bytes", "[backend]") {
+  Subject subject = any_subject();
+  Backend& backend = *subject.backend;
+  constexpr int kFiles = 150;
+  const auto bytes_of = [](int i) { return std::string(300'000 + i, static_cast<char>(i)); };
+  std::vector<std::unique_ptr<Upload>> uploads;
+  std::vector<Publication> publications;
+  for (int i = 0; i < kFiles; ++i) {
+    uploads.push_back(upload(backend, fmt::format("{}.part", i), bytes_of(i)));
+    publications.push_back({uploads.back().get(), fmt::format("{}", i)});
+  }
+  for (MoveResult result : backend.publish(publications)) CHECK(result == MoveResult::done);
+  for (int i = 0; i < kFiles; ++i) CHECK((content(backend, fmt::format("{}", i)) == bytes_of(i)));
+}
+
 TEST_CASE("several threads publish batches of small files", "[backend]") {
   Subject subject = any_subject();
   Backend& backend = *subject.backend;

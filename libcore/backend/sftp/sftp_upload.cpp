@@ -15,6 +15,7 @@ namespace {
 constexpr std::uint64_t kLargestChunk = 255 << 10;
 constexpr std::uint64_t kSafeChunk = 32 << 10;    // what every server takes
 constexpr std::size_t kMostUnopened = 256 << 10;  // bytes that wait until the file is there
+constexpr char kWriteAct[] = "write";
 
 /// As much as the server takes at a time, if it has told; never waits for that.
 std::size_t chunk_of(Client& client) {
@@ -58,7 +59,7 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
     if (failure_) return;  // the file is lost anyway
     ++under_way_;
     lock.unlock();
-    send(write_request(handle_, offset, bytes));
+    send(kWriteAct, write_request(handle_, offset, bytes));
   }
 
   /// No more bytes will come.
@@ -68,15 +69,20 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
     if (stage_ == Stage::writing) go_on(lock);
   }
 
+  struct Failure {
+    const char* act;  ///< "write": which step failed
+    Reply reply;
+  };
+
   /// Waits until the file is there; what the server said if it is not.
-  std::optional<Reply> wait_open() {
+  std::optional<Failure> wait_open() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return is_open(); });
     return handle_.empty() ? failure_ : std::nullopt;
   }
 
   /// Waits for the end; the first failure, if there was one.
-  std::optional<Reply> wait_closed() {
+  std::optional<Failure> wait_closed() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return stage_ == Stage::closed; });
     return failure_;
@@ -92,34 +98,38 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
 
   bool is_open() const { return stage_ != Stage::opening; }
 
-  void send(Request request) {
-    client_.submit(std::move(request), [self = shared_from_this()](Reply&& reply) {
-      self->answered(std::move(reply));
+  void send(const char* act, Request request) {
+    client_.submit(std::move(request), [self = shared_from_this(), act](Reply&& reply) {
+      self->answered(act, std::move(reply));
     });
   }
 
+  /// Sends what has waited for the file. Until that is done later bytes wait as well, and so does
+  /// the close: where it overtook a write, that would go to whatever file gets the handle next.
   void opened(Reply&& reply) {
     std::unique_lock lock(mutex_);
-    std::vector<Piece> pieces = std::exchange(waiting_, {});
     if (reply.type != PacketType::handle) {
-      failure_ = std::move(reply);
+      waiting_.clear();
+      failure_ = {"create", std::move(reply)};
       return close_stage();
     }
     handle_ = std::move(reply.handle);
+    while (!waiting_.empty()) {
+      const std::vector<Piece> pieces = std::exchange(waiting_, {});
+      under_way_ += pieces.size();
+      lock.unlock();
+      for (const Piece& piece : pieces)
+        send(kWriteAct, write_request(handle_, piece.offset, piece.bytes));
+      lock.lock();
+    }
     stage_ = Stage::writing;
-    under_way_ = pieces.size() + 1;  // one for this: all are sent before any later step
     changed_.notify_all();
-    lock.unlock();
-    for (const Piece& piece : pieces) send(write_request(handle_, piece.offset, piece.bytes));
-    pieces.clear();
-    lock.lock();
-    --under_way_;
     go_on(lock);
   }
 
-  void answered(Reply&& reply) {
+  void answered(const char* act, Reply&& reply) {
     std::unique_lock lock(mutex_);
-    if (!is_done(reply) && !failure_) failure_ = std::move(reply);
+    if (!is_done(reply) && !failure_) failure_ = {act, std::move(reply)};
     --under_way_;
     go_on(lock);
   }
@@ -127,7 +137,7 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
   /// The next step, once everything of the last one was answered. Where order is kept all the
   /// rest goes at once: a failed write shows in its own reply.
   void go_on(std::unique_lock<std::mutex>& lock) {
-    if (!has_ended_) return;
+    if (!has_ended_ || stage_ == Stage::opening) return;
     if (stage_ == Stage::closing) {
       if (under_way_ == 0) close_stage();
       return;
@@ -138,8 +148,8 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
     stage_ = closes ? Stage::closing : Stage::syncing;
     under_way_ += (syncs ? 1 : 0) + (closes ? 1 : 0);
     lock.unlock();
-    if (syncs) send(fsync_request(handle_));
-    if (closes) send(close_request(handle_));
+    if (syncs) send("sync", fsync_request(handle_));
+    if (closes) send("close", close_request(handle_));
     lock.lock();
   }
 
@@ -161,7 +171,7 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
   std::size_t waiting_bytes_ = 0;
   std::size_t under_way_ = 0;
   bool has_ended_ = false;
-  std::optional<Reply> failure_;
+  std::optional<Failure> failure_;
 };
 
 SftpUpload::SftpUpload(const Server& server, Client& client, OpenUploads& open, std::string path,
@@ -218,18 +228,18 @@ void SftpUpload::close() {
 }
 
 void SftpUpload::confirm() {
-  if (std::optional<Reply> failure = transfer_->wait_open()) throw_failure(*failure);
+  if (auto failure = transfer_->wait_open()) throw_failure(failure->act, failure->reply);
 }
 
 void SftpUpload::finish() {
   if (!is_closed_) fail(ErrorKind::internal, "publish {}: not closed", server_.quote(path_));
-  if (std::optional<Reply> failure = transfer_->wait_closed()) throw_failure(*failure);
+  if (auto failure = transfer_->wait_closed()) throw_failure(failure->act, failure->reply);
 }
 
-void SftpUpload::throw_failure(const Reply& failure) const {
+void SftpUpload::throw_failure(const char* act, const Reply& failure) const {
   if (!transfer_->was_made() && has_failed(failure) && server_.examine(path_))
     fail(ErrorKind::exists, "create {}: the name is taken", server_.quote(path_));
-  server_.throw_failure(failure, transfer_->was_made() ? "upload" : "create", path_);
+  server_.throw_failure(failure, act, path_);
 }
 
 }  // namespace reverse::sftp

@@ -47,7 +47,7 @@ class SftpUpload final : public Upload {
  private:
   class Transfer;
   void send_buffer();
-  [[noreturn]] void throw_failure(const Reply& failure) const;
+  [[noreturn]] void throw_failure(const char* act, const Reply& failure) const;
 
   const Server& server_;
   Client& client_;
