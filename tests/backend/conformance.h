@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,9 @@ namespace reverse {
 struct Subject {
   std::unique_ptr<TempDir> root;  ///< null where it is not local
   std::unique_ptr<Backend> backend;
+  /// What a path that leads through a file is told to be: ProFTPD makes no more of it than an
+  /// error.
+  ErrorKind below_file = ErrorKind::not_found;
 };
 
 inline Subject memory_subject() {
@@ -58,11 +62,13 @@ inline Subject sftp_subject() {
 }
 
 /// A server to which libssh connects; the same for all tests, as it takes longest to start.
-inline Subject sshd_subject() {
-  static const SshServer server;
+template <typename Server>
+Subject server_subject() {
+  static const Server server;
   auto root = std::make_unique<TempDir>();
   auto backend = ssh::backend_in(server, root->path());
-  return {std::move(root), std::move(backend)};
+  const bool is_proftpd = std::is_same_v<Server, ProftpdServer>;
+  return {std::move(root), std::move(backend), is_proftpd ? ErrorKind::io : ErrorKind::not_found};
 }
 
 /// Whose promises conformance_test.cpp checks: the test runs once for each. To add a backend: a
@@ -77,7 +83,11 @@ inline Subject any_subject() {
                            {"faults", fault_subject},
                            {"sftp-server", sftp_subject}};
   if (const std::string reason = SshServer::missing(); reason.empty())
-    rows.push_back({"sshd", sshd_subject});
+    rows.push_back({"sshd", server_subject<SshServer>});
+  else
+    skip_loudly(reason);
+  if (const std::string reason = ProftpdServer::missing(); reason.empty())
+    rows.push_back({"ProFTPD", server_subject<ProftpdServer>});
   else
     skip_loudly(reason);
   const Row row = GENERATE_COPY(from_range(rows));

@@ -103,9 +103,8 @@ BackupReport Client::back_up(const Place& place, const std::string& source) {
 
 // --- reading back
 
-Restored restore(const Place& place, const std::string& revision, RestoreOptions options) {
-  const auto backend = place.connect();
-  const Repository repository = Repository::open(*backend, false);
+Restored restore(Backend& backend, const std::string& revision, RestoreOptions options) {
+  const Repository repository = Repository::open(backend, false);
   Restored restored{{}, std::make_unique<RecordingObserver>()};
   const RevisionPath found = resolve_revision(repository, revision, {}, "desk", now());
   if (found.path) options.path = *found.path;
@@ -113,10 +112,18 @@ Restored restore(const Place& place, const std::string& revision, RestoreOptions
   return restored;
 }
 
-Restored restore(const Place& place, const std::string& revision, const std::string& target) {
+Restored restore(Backend& backend, const std::string& revision, const std::string& target) {
   RestoreOptions options;
   options.target = target;
-  return restore(place, revision, options);
+  return restore(backend, revision, options);
+}
+
+Restored restore(const Place& place, const std::string& revision, RestoreOptions options) {
+  return restore(*place.connect(), revision, std::move(options));
+}
+
+Restored restore(const Place& place, const std::string& revision, const std::string& target) {
+  return restore(*place.connect(), revision, target);
 }
 
 std::vector<Entry> entries_of(const Place& place, const std::string& revision) {
@@ -133,7 +140,9 @@ std::vector<Head> heads_of(const Place& place) {
   std::vector<Head> heads;
   visit_heads(
       Repository::open(*backend, false), {}, [&](const Head& head) { heads.push_back(head); },
-      [](const std::string& name, const Error& error) { throw Error(error.kind(), name + ": " + error.what()); });
+      [](const std::string& name, const Error& error) {
+        throw Error(error.kind(), name + ": " + error.what());
+      });
   return heads;
 }
 

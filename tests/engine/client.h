@@ -46,8 +46,8 @@ class ScratchDir {
 class Place {
  public:
   std::string path() const { return directory_ / "repository"; }
-  /// A connection of its own, through which calls can fail. Nothing is made durable: these tests cut
-  /// no power.
+  /// A connection of its own, through which calls can fail. Nothing is made durable: these tests
+  /// cut no power.
   std::unique_ptr<FaultBackend> connect() const;
 
   /// Number of files in objects/.
@@ -93,6 +93,8 @@ struct Restored {
   RestoreReport report;
   std::unique_ptr<RecordingObserver> observer;
 };
+Restored restore(Backend& backend, const std::string& revision, RestoreOptions options);
+Restored restore(Backend& backend, const std::string& revision, const std::string& target);
 Restored restore(const Place& place, const std::string& revision, RestoreOptions options);
 Restored restore(const Place& place, const std::string& revision, const std::string& target);
 
@@ -101,8 +103,9 @@ std::vector<Entry> entries_of(const Place& place, const std::string& revision);
 /// Every head of the repository, sets in order, oldest first.
 std::vector<Head> heads_of(const Place& place);
 
-/// What breaks the promise that everything published is whole: damaged heads, pages and objects that
-/// are missing or have other sums. Objects that nobody cites must be whole as well. Empty if sound.
+/// What breaks the promise that everything published is whole: damaged heads, pages and objects
+/// that are missing or have other sums. Objects that nobody cites must be whole as well. Empty if
+/// sound.
 std::vector<std::string> defects(Backend& backend);
 std::vector<std::string> defects(const Place& place);
 
