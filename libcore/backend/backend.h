@@ -14,6 +14,8 @@
 
 namespace reverse {
 
+class RemoteShell;
+
 /// A path below the repository's root: components joined by '/', no leading '/'; "" is the root.
 using RepoPath = std::string;
 
@@ -23,6 +25,7 @@ struct FileStat {
   std::uint32_t mode = 0;   ///< permission bits
   Timestamp mtime;          ///< by the repository's clock
   std::uint64_t links = 0;  ///< 0 where the backend cannot tell
+  std::optional<std::uint32_t> owner = {};  ///< number of the user it belongs to, where known
 };
 
 struct ListedFile {
@@ -157,6 +160,9 @@ class Backend {
   /// After a `network` error: waits until the repository is within reach again. False if that is
   /// given up: then so should the caller.
   virtual bool recover() { return false; }
+
+  /// Commands on the machine that holds the repository; nullptr where none are to be had or wanted.
+  virtual RemoteShell* shell() { return nullptr; }
 };
 
 /// When uploads are made durable.

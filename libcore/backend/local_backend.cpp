@@ -36,7 +36,8 @@ FileStat to_file_stat(const struct stat& info) {
           .size = static_cast<std::uint64_t>(info.st_size),
           .mode = info.st_mode & 07777,
           .mtime = to_timestamp(info.st_mtim),
-          .links = info.st_nlink};
+          .links = info.st_nlink,
+          .owner = info.st_uid};
 }
 
 LocalUpload& local(Upload* upload) {

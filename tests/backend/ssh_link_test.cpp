@@ -210,6 +210,72 @@ TEST_CASE("a server that falls silent is given up, one that is only idle is not"
   server.process().thaw();
 }
 
+TEST_CASE("a command's output comes while it runs, silence for long is no loss, and time can be set",
+          "[ssh][servers]") {
+  NEEDS_SERVER(SshServer);
+  const SshServer server;
+  const std::string by = GENERATE("library", "child");
+  CAPTURE(by);
+  ConnectOptions options = options_for(server);
+  if (by == "child") options.ssh_command = "ssh -F " + server.ssh_config();
+  options.dead_after = milliseconds(1000);
+  auto backend = sftp::open_sftp_backend(
+      std::make_unique<sftp::Pool>(
+          TestServer::kName, [&] { return open_link(kServer, options); }, sftp::PoolOptions{}),
+      "");
+  RemoteShell& shell = *backend->shell();
+  SECTION("output comes at once, and silence is waited for") {
+    std::string output;
+    std::chrono::steady_clock::time_point first;
+    const CommandEnd end =
+        shell.run({.line = "cat; sleep 2.5; echo end", .input = "begin\n"}, [&](ByteView bytes) {
+          if (output.empty()) first = std::chrono::steady_clock::now();
+          output.append(bytes);
+        });
+    CHECK(std::chrono::steady_clock::now() - first > seconds(2));
+    CHECK(output == "begin\nend\n");
+    CHECK(end.exit_code == 0);
+  }
+  SECTION("its time is over") {
+    const Error error = error_of([&] {
+      shell.run({.line = "sleep 60", .input = "", .timeout = milliseconds(300)}, [](ByteView) {});
+    });
+    CHECK(error.kind() == ErrorKind::io);
+    CHECK(says(error, "run 'sleep 60': it did not end within 1 s"));
+    CHECK(shell.run({.line = "true", .input = ""}, [](ByteView) {}).exit_code == 0);
+  }
+  SECTION("who asked for it is told to stop, or wants no more") {
+    std::stop_source stop;
+    const std::jthread stopper([&] {
+      std::this_thread::sleep_for(milliseconds(200));
+      stop.request_stop();
+    });
+    CHECK_THROWS_AS(shell.run({.line = "sleep 60", .input = "", .timeout = {}, .stop = stop.get_token()},
+                              [](ByteView) {}),
+                    Cancelled);
+    CHECK_THROWS_AS(shell.run({.line = "yes", .input = ""}, [](ByteView) { throw Cancelled(); }),
+                    Cancelled);
+    CHECK(shell.run({.line = "true", .input = ""}, [](ByteView) {}).exit_code == 0);
+  }
+}
+
+TEST_CASE("commands wait for one another where a server allows few sessions", "[ssh][servers]") {
+  NEEDS_SERVER(SshServer);
+  const SshServer server({.config = "MaxSessions 2"});
+  auto backend = backend_in(server, "");
+  std::atomic<int> done = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i)
+      threads.emplace_back([&] {
+        const CommandEnd end =
+            backend->shell()->run({.line = "sleep 0.2", .input = ""}, [](ByteView) {});
+        if (end.exit_code == 0) ++done;
+      });
+  }
+  CHECK(done == 4);
+}
+
 TEST_CASE("what a server's shell says before SFTP begins is shown", "[ssh][servers]") {
   NEEDS_SERVER(SshServer);
   const SshServer server(

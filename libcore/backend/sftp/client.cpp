@@ -94,13 +94,24 @@ Reply Client::call(Request request) {
 }
 
 CommandResult Client::run(const std::string& command, ByteView input) {
-  Order order{.command = command, .input = input, .result = {}};
-  std::future<CommandResult> result = order.result.get_future();
-  impl_->exchange().submit(std::move(order));
+  CommandResult result;
+  CommandEnd end = run({.line = command, .input = std::string(input)},
+                       [&](ByteView bytes) { result.output.append(bytes); });
+  result.exit_code = end.exit_code;
+  result.errors = std::move(end.errors);
+  return result;
+}
+
+CommandEnd Client::run(const RemoteCommand& command, const RemoteShell::Output& output) {
+  const auto answer = std::make_shared<CommandAnswer>();
+  impl_->exchange().submit(Order{command, answer});
   try {
-    return result.get();
-  } catch (const Error& error) {
-    throw Error(error);  // a copy: all who lost by one connection share the first
+    while (std::optional<std::string> bytes = answer->next(command.stop)) output(*bytes);
+    return answer->end();
+  } catch (...) {
+    answer->give_up();
+    impl_->exchange().look_again();
+    throw;
   }
 }
 

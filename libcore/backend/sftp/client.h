@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "libcore/backend/remote_shell.h"
 #include "libcore/backend/sftp/link.h"
 #include "libcore/backend/sftp/packet.h"
 
@@ -48,7 +49,9 @@ class Client {
   void submit(Request request, Done done);
   /// `submit`, and waits for the reply. Throws `network` if the connection is lost; other failures are the reply's.
   Reply call(Request request);
-  /// Runs a command beside the SFTP stream, `input` as its standard input. Throws `usage` where commands are not possible, `network`.
+  /// Runs a command beside the SFTP stream; see `RemoteShell`.
+  CommandEnd run(const RemoteCommand& command, const RemoteShell::Output& output);
+  /// Likewise, and keeps all that it prints.
   CommandResult run(const std::string& command, ByteView input = {});
 
   /// False once the connection is lost.

@@ -18,7 +18,6 @@ using std::chrono::seconds;
 /// a password until then.
 constexpr seconds kGreetingTime{150};
 constexpr seconds kLongestSleep{60};
-constexpr milliseconds kExitCodePoll{100};
 constexpr milliseconds kLastWordsTime{250};
 constexpr milliseconds kTextTime{500};
 constexpr std::size_t kTextShown = 300;
@@ -99,7 +98,7 @@ void Connection::sleep() {
       out_.empty() && backlog_.empty() && (greeted_ || link_->takes_early_requests());
   for (const RunningCommand& command : commands_) {
     to_write |= command.wants_to_write();
-    if (command.ended()) deadline = std::min(deadline, now + kExitCodePoll);
+    deadline = std::min(deadline, command.deadline());
   }
   if (exchange_.fall_asleep(for_requests)) link_->wait(to_write, deadline);
 }
@@ -187,9 +186,9 @@ void Connection::refuse_text() {
 void Connection::start_commands() {
   for (Order& order : orders_) {
     try {
-      commands_.emplace_back(link_->run(order.command), std::move(order));
+      commands_.emplace_back(link_->run(order.command.line), order);
     } catch (const Error&) {
-      order.result.set_exception(std::current_exception());
+      order.answer->failed(std::current_exception());
     }
   }
   orders_.clear();
@@ -240,7 +239,7 @@ void Connection::end(std::exception_ptr failure, const std::string& reason) {
   exchange_.lose(failure, reason);
   exchange_.collect(backlog_, orders_);
   for (RunningCommand& command : commands_) command.fail_with(failure);
-  for (Order& order : orders_) order.result.set_exception(failure);
+  for (Order& order : orders_) order.answer->failed(failure);
   for (const UnderWay::Sent& sent : under_way_.take_all()) answer_lost(sent.done, reason);
   for (const Queued& queued : backlog_) answer_lost(queued.done, reason);
   commands_.clear();

@@ -109,6 +109,11 @@ void Exchange::throw_loss() const {
   }
 }
 
+void Exchange::look_again() {
+  std::lock_guard lock(mutex_);
+  wake_if(true);
+}
+
 void Exchange::stop() {
   std::lock_guard lock(mutex_);
   stop_ = true;

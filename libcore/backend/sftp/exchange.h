@@ -4,12 +4,13 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
-#include <future>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <vector>
 
 #include "libcore/backend/sftp/client.h"
+#include "libcore/backend/sftp/command_answer.h"
 
 namespace reverse::sftp {
 
@@ -19,11 +20,10 @@ struct Queued {
   Client::Done done;
 };
 
-/// A command to run, and who waits for its result. `input` lives until the result is there.
+/// A command to run, and who waits for its answer.
 struct Order {
-  std::string command;
-  ByteView input;
-  std::promise<CommandResult> result;
+  RemoteCommand command;
+  std::shared_ptr<CommandAnswer> answer;
 };
 
 /// While one lives, its thread answers requests: submitting does not wait.
@@ -55,6 +55,8 @@ class Exchange {
   std::uint64_t flights() const { return flights_; }
   /// Throws why the connection was lost. Only after it was.
   [[noreturn]] void throw_loss() const;
+  /// Has the connection's thread look at its commands: somebody has given one up.
+  void look_again();
   /// Asks the connection's thread to end.
   void stop();
 

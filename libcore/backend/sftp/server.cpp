@@ -42,7 +42,8 @@ FileStat to_file_stat(const Attributes& attributes) {
           .size = attributes.size.value_or(0),
           .mode = mode & 07777,
           .mtime = {attributes.mtime.value_or(0), 0},
-          .links = 0};
+          .links = 0,
+          .owner = attributes.uid};
 }
 
 std::optional<FileStat> Server::examine(const std::string& full) const {

@@ -6,6 +6,7 @@
 #include "libcore/backend/sftp/prefetch.h"
 #include "libcore/backend/sftp/server.h"
 #include "libcore/backend/sftp/sftp_read.h"
+#include "libcore/backend/sftp/sftp_shell.h"
 #include "libcore/backend/sftp/sftp_upload.h"
 #include "libcore/backend/sftp/syncer.h"
 #include "libcore/base/error.h"
@@ -52,6 +53,7 @@ class SftpBackend final : public Backend {
   void barrier(std::span<const RepoPath> directories) override;
   std::optional<std::uint64_t> free_bytes() override;
   bool recover() override;
+  RemoteShell* shell() override { return may_run_ ? &shell_ : nullptr; }
 
  private:
   struct Rename {
@@ -68,6 +70,8 @@ class SftpBackend final : public Backend {
   OpenUploads open_;
   Syncer syncer_;
   Prefetch prefetch_;
+  SftpShell shell_;
+  const bool may_run_;
   std::mutex mutex_;
   std::set<RepoPath> changed_;  ///< directories with names not yet durable; by `mutex_`
   std::size_t created_ = 0;     ///< by `mutex_`
@@ -82,7 +86,9 @@ SftpBackend::SftpBackend(std::unique_ptr<Pool> pool, const std::string& root,
               .durable = options.durability != Durability::none,
               .connections = 8},
       syncer_(server_, options.durability, options.run_commands),
-      prefetch_(server_) {}
+      prefetch_(server_),
+      shell_(server_),
+      may_run_(options.run_commands) {}
 
 void SftpBackend::note_change(const RepoPath& path) {
   std::lock_guard lock(mutex_);

@@ -38,12 +38,15 @@ std::optional<sftp::CommandResult> run_ssh(const Target& target, const ConnectOp
     if (error.kind() == ErrorKind::not_found) return std::nullopt;
     throw;
   }
-  sftp::Order order{.command = "ssh -G", .input = {}, .result = {}};
-  std::future<sftp::CommandResult> result = order.result.get_future();
-  sftp::RunningCommand command(std::move(child), std::move(order));
+  const auto answer = std::make_shared<sftp::CommandAnswer>();
+  sftp::RunningCommand command(std::move(child), {{.line = "ssh -G", .input = ""}, answer});
   while (!command.finished())
     if (!command.step()) link.wait(false, sftp::Link::Clock::now() + std::chrono::seconds(1));
-  return result.get();
+  sftp::CommandResult result;
+  while (std::optional<std::string> bytes = answer->next({})) result.output += *bytes;
+  result.exit_code = answer->end().exit_code;
+  result.errors = answer->end().errors;
+  return result;
 }
 
 Resolved parse(const std::string& output) {

@@ -24,7 +24,7 @@ class Crash : public std::exception {
 /// Forwards to another backend, and counts, fails or dies on demand before a call has any effect.
 ///
 /// A call is every virtual function of `Backend` but `traits`, `display`, `expect`,
-/// `forget_cached` and `recover`, by its name, and "write" and "close" of an upload with the upload's path. Each file given to
+/// `forget_cached`, `recover` and `shell`, by its name, and "write" and "close" of an upload with the upload's path. Each file given to
 /// `publish` is a call of its own, and made durable on its own. Thread-safe; the order of threads
 /// decides who is the n-th.
 class FaultBackend final : public Backend {
@@ -62,6 +62,7 @@ class FaultBackend final : public Backend {
   void expect(std::span<const Expected> what) override { inner_->expect(what); }
   void forget_cached(const RepoPath& path) override { inner_->forget_cached(path); }
   bool recover() override { return inner_->recover(); }
+  RemoteShell* shell() override { return inner_->shell(); }
 
   std::unique_ptr<Upload> create(const RepoPath& path, std::uint32_t mode) override;
   std::vector<MoveResult> publish(std::span<const Publication> publications) override;
