@@ -112,6 +112,13 @@ class Backend {
   /// `not_found`.
   virtual std::uint64_t read(const RepoPath& path, ByteSink& sink) = 0;
 
+  /// The file's bytes, to be pulled: so that one thread can read many files side by side. nullptr
+  /// where files can only be `read`. Throws `not_found`; so may pulling what `read` throws.
+  virtual std::unique_ptr<ByteSource> open(const RepoPath& path) {
+    static_cast<void>(path);
+    return nullptr;
+  }
+
   /// Says what will be read or listed soon: a distant backend may fetch it ahead, as far as memory
   /// allows, and the first such call then tells what was there meanwhile. Has no other effect.
   virtual void expect(std::span<const Expected> what) { static_cast<void>(what); }

@@ -24,6 +24,7 @@ namespace reverse {
 namespace {
 
 constexpr std::uint64_t kReadChunk = 1 << 20;
+constexpr std::uint64_t kPullChunk = 256 << 10;  ///< of many files at once: they share the cache
 constexpr std::uint64_t kReadAhead = 4 << 20;  ///< smaller files are read before advice would help
 
 struct CloseDirectory {
@@ -65,6 +66,38 @@ UniqueFd open_for_reading(const std::string& path) {
   return fd;
 }
 
+/// Pulls a file's bytes.
+class LocalSource final : public ByteSource {
+ public:
+  /// `most`: bytes read at a time.
+  LocalSource(std::string name, std::uint64_t most)
+      : name_(std::move(name)), fd_(open_for_reading(name_)) {
+    struct stat info;
+    if (!fd_) throw_local(errno, "open", name_);
+    if (::fstat(fd_.get(), &info) != 0) throw_local(errno, "stat", name_);
+    if (!S_ISREG(info.st_mode))
+      fail(ErrorKind::io, "read {}: not a regular file", quote_path(name_));
+    const auto size = static_cast<std::uint64_t>(info.st_size);
+    if (size > kReadAhead) ::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+    // One byte more than the file is said to have: its end shows in the first read.
+    chunk_ = std::min(size + 1, most);
+    buffer_ = std::make_unique_for_overwrite<char[]>(chunk_);
+  }
+  ByteView next() override {
+    if (has_ended_) return {};
+    const std::size_t size = read_full(fd_.get(), buffer_.get(), chunk_, printable(name_));
+    has_ended_ = size < chunk_;
+    return {buffer_.get(), size};
+  }
+
+ private:
+  const std::string name_;
+  const UniqueFd fd_;
+  std::size_t chunk_ = 0;
+  std::unique_ptr<char[]> buffer_;
+  bool has_ended_ = false;
+};
+
 class LocalBackend final : public Backend {
  public:
   LocalBackend(const std::string& root, Durability durability)
@@ -89,6 +122,7 @@ class LocalBackend final : public Backend {
   void list_wanted(const RepoPath& directory, const std::function<bool(std::string_view)>& wanted,
                    const std::function<void(const ListedFile&)>& visit) override;
   std::uint64_t read(const RepoPath& path, ByteSink& sink) override;
+  std::unique_ptr<ByteSource> open(const RepoPath& path) override;
   void forget_cached(const RepoPath& path) override;
 
   std::unique_ptr<Upload> create(const RepoPath& path, std::uint32_t mode) override;
@@ -173,24 +207,17 @@ void LocalBackend::list_wanted(const RepoPath& directory,
 }
 
 std::uint64_t LocalBackend::read(const RepoPath& path, ByteSink& sink) {
-  std::string name = full(path);
-  UniqueFd fd = open_for_reading(name);
-  struct stat info;
-  if (!fd) throw_local(errno, "open", name);
-  if (::fstat(fd.get(), &info) != 0) throw_local(errno, "stat", name);
-  if (!S_ISREG(info.st_mode)) fail(ErrorKind::io, "read {}: not a regular file", quote_path(name));
-  auto size = static_cast<std::uint64_t>(info.st_size);
-  if (size > kReadAhead) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
-  // One byte more than the file is said to have: its end shows in the first read.
-  std::size_t chunk = std::min(size + 1, kReadChunk);
-  auto buffer = std::make_unique_for_overwrite<char[]>(chunk);
+  LocalSource source(full(path), kReadChunk);
   std::uint64_t total = 0;
-  while (std::size_t n = read_full(fd.get(), buffer.get(), chunk, printable(name))) {
-    sink.write({buffer.get(), n});
-    total += n;
-    if (n < chunk) break;
+  for (ByteView bytes = source.next(); !bytes.empty(); bytes = source.next()) {
+    sink.write(bytes);
+    total += bytes.size();
   }
   return total;
+}
+
+std::unique_ptr<ByteSource> LocalBackend::open(const RepoPath& path) {
+  return std::make_unique<LocalSource>(full(path), kPullChunk);
 }
 
 void LocalBackend::forget_cached(const RepoPath& path) {

@@ -119,9 +119,12 @@ void Verification::prove(Agenda& agenda) {
 
 void Verification::prove_batches(Agenda& agenda, const std::stop_token& stop) {
   ObjectProver& prover = deps_.prover;
+  ProofBatch size = prover.batch();
+  // Few objects are shared out, so that no thread waits for another one's.
+  size.objects = std::min(size.objects, (agenda.objects() + prover.threads() - 1) / prover.threads());
   while (!deadline_ || Clock::now() < *deadline_) {
     throw_if_stopped(stop);
-    std::vector<DueObject> batch = agenda.next(prover.batch_objects(), prover.batch_bytes());
+    std::vector<DueObject> batch = agenda.next(size);
     if (batch.empty()) return;
     std::vector<ProofTask> tasks;
     for (const DueObject& due : batch) tasks.push_back({inventory_.path_of(due), due.size});

@@ -38,19 +38,19 @@ const DueObject* Agenda::peek() {
   return at_ < loaded_.size() ? &loaded_[at_] : nullptr;
 }
 
-std::vector<DueObject> Agenda::next(std::size_t max_objects, std::uint64_t max_bytes) {
+std::vector<DueObject> Agenda::next(const ProofBatch& batch) {
   std::lock_guard lock(mutex_);
-  std::vector<DueObject> batch;
+  std::vector<DueObject> objects;
   std::uint64_t bytes = 0;
-  for (const DueObject* object = peek(); object != nullptr && batch.size() < max_objects;
+  for (const DueObject* object = peek(); object != nullptr && objects.size() < batch.objects;
        object = peek()) {
-    bytes += object->size;
-    if (!batch.empty() && bytes > max_bytes) break;
-    batch.push_back(*object);
+    bytes += std::min(object->size, batch.heaviest);
+    if (!objects.empty() && bytes > batch.bytes) break;
+    objects.push_back(*object);
     if (object->verified == 0) --never_count_;
     ++at_;
   }
-  return batch;
+  return objects;
 }
 
 std::uint64_t Agenda::never_left() {

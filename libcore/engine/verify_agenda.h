@@ -24,8 +24,8 @@ class Agenda {
   std::uint64_t objects() const { return objects_; }
   std::uint64_t bytes() const { return bytes_; }
 
-  /// The next few, in order: up to so many objects and bytes, at least one. Empty at the end.
-  std::vector<DueObject> next(std::size_t max_objects, std::uint64_t max_bytes);
+  /// The next few, in order. Empty at the end.
+  std::vector<DueObject> next(const ProofBatch& batch);
 
   /// Of those that `next` did not give: how many were never verified, and the first minute in which
   /// one of the others was.

@@ -2,17 +2,12 @@
 
 #include "libcore/base/error.h"
 #include "libcore/base/stop.h"
+#include "libcore/engine/verify_protection.h"
 #include "libcore/hash/hasher.h"
 #include "libcore/store/small_files.h"
 #include "libcore/store/trash.h"
 
 namespace reverse {
-
-namespace {
-
-constexpr std::uint32_t kWriteOrRun = 0333;
-
-}  // namespace
 
 bool Confirmation::is_still_damaged(Finding& finding) {
   throw_if_stopped(stop_);
@@ -23,7 +18,7 @@ bool Confirmation::is_still_damaged(Finding& finding) {
     case DamageKind::mode: {
       std::optional<FileStat> stat =
           repository_.backend().stat(object_path(finding.name(repository_.info().digest)));
-      return stat && (stat->mode & kWriteOrRun) != 0;
+      return stat && Protection(repository_.backend()).is_broken(*stat);
     }
     case DamageKind::missing:
       return is_still_missing(finding);

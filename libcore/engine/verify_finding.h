@@ -16,7 +16,7 @@ enum class DamageKind : std::uint8_t {
   digest,      ///< its content is not what its name says
   check,       ///< another content with the same digest lies under its name
   unreadable,  ///< the medium does not deliver it
-  mode,        ///< its permissions allow writing, which may have happened through a linked view
+  mode,        ///< its permissions or owner let somebody write, perhaps through a linked view
   page,        ///< its content is what its name says, but no page of this format
   manifest,    ///< a head that is torn, malformed or gone
 };

@@ -13,8 +13,6 @@ namespace reverse {
 
 namespace {
 
-constexpr std::uint32_t kWriteOrRun = 0333;  // no object has these permissions
-
 const std::set<std::string>& known_names() {
   static const std::set<std::string> names = {
       layout::kRepositoryFile, layout::kRecoverText, layout::kRestoreScript, layout::kReserve,
@@ -48,7 +46,8 @@ Inventory::Inventory(const VerifyDeps& deps, const VerifyOptions& options, PageS
       findings_(findings),
       report_(report),
       foreign_(std::move(foreign)),
-      trash_(deps.repository) {}
+      trash_(deps.repository),
+      protection_(backend_) {}
 
 // --- what lies around
 
@@ -67,9 +66,6 @@ void Inventory::look_around() {
 
 void Inventory::look_at_root() {
   backend_.list("", [this](const ListedFile& file) {
-    // Objects and this file are made with the same permissions: where it can be written to, the
-    // file system knows no such thing.
-    if (file.name == layout::kRepositoryFile) keeps_modes_ = (file.stat.mode & kWriteOrRun) == 0;
     bool is_closed_gate = file.name.starts_with(layout::kWriting + ".");
     if (known_names().count(file.name) == 0 && !is_closed_gate) foreign_(file.name);
   });
@@ -117,7 +113,7 @@ void Inventory::add_stored(Shard& shard, const RepoPath& directory, const Listed
   if (!is_ours) return foreign_(directory + "/" + file.name);
   ++report_.objects;
   report_.bytes += file.stat.size;
-  shard.stored.push_back({ContentKey::of(*name), file.stat.size, file.stat.mode});
+  shard.stored.push_back({ContentKey::of(*name), file.stat.size, protection_.is_broken(file.stat)});
 }
 
 /// Loads when the shard's objects were last verified; what is gone is forgotten.
@@ -141,7 +137,7 @@ void Inventory::settle(const Citation& cited, Shard& shard, Agenda& agenda) {
   Finding finding{cited.key, cited.size, DamageKind::size, true, is_variant, cited.is_page != 0};
   if (stored->size != cited.size) return findings_.add(finding);
   finding.kind = DamageKind::mode;
-  if (is_open_to_writers(*stored)) findings_.add(finding);
+  if (stored->is_exposed) findings_.add(finding);
   DueObject due;
   due.name = stored->name;
   if (kind_ == DigestKind::md5) due.expected = cited.key.check();
@@ -171,7 +167,7 @@ void Inventory::settle_missing(const Citation& cited, const Shard& shard, Agenda
 
 void Inventory::settle_uncited(const Stored& stored, const Shard& shard, Agenda& agenda) {
   ObjectName name = name_of(stored.name, kind_);
-  if (is_open_to_writers(stored))
+  if (stored.is_exposed)
     findings_.add(
         {stored.name, stored.size, DamageKind::mode, false, name.variant.has_value(), false});
   DueObject due;
@@ -193,10 +189,6 @@ void Inventory::add_due(DueObject due, const Shard& shard, Agenda& agenda) {
     Timestamp verified{due.verified * 60, 0};
     report_.oldest_verified = std::min(report_.oldest_verified.value_or(verified), verified);
   }
-}
-
-bool Inventory::is_open_to_writers(const Stored& stored) const {
-  return keeps_modes_ && (stored.mode & kWriteOrRun) != 0;
 }
 
 RepoPath Inventory::path_of(const DueObject& object) const {

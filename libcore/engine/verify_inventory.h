@@ -9,6 +9,7 @@
 #include "libcore/engine/verify.h"
 #include "libcore/engine/verify_agenda.h"
 #include "libcore/engine/verify_pages.h"
+#include "libcore/engine/verify_protection.h"
 
 namespace reverse {
 
@@ -32,7 +33,7 @@ class Inventory {
   struct Stored {
     ContentKey name;
     std::uint64_t size = 0;
-    std::uint32_t mode = 0;
+    bool is_exposed = false;  // its permissions or owner let somebody write to it
     bool is_cited = false;
   };
   struct Shard {
@@ -54,7 +55,6 @@ class Inventory {
   void settle_missing(const Citation& cited, const Shard& shard, Agenda& agenda);
   void settle_uncited(const Stored& stored, const Shard& shard, Agenda& agenda);
   void add_due(DueObject due, const Shard& shard, Agenda& agenda);
-  bool is_open_to_writers(const Stored& stored) const;
 
   const VerifyDeps& deps_;
   Backend& backend_;
@@ -65,7 +65,7 @@ class Inventory {
   VerifyReport& report_;
   const Foreign foreign_;
   Trash trash_;
-  bool keeps_modes_ = true;  // the file system does
+  const Protection protection_;
 };
 
 }  // namespace reverse

@@ -15,6 +15,26 @@ namespace {
 
 constexpr unsigned kMaxDistantReaders = 4;
 constexpr std::uint64_t kSmallObject = 1 << 20;  // read into memory, hashed together with others
+constexpr std::uint64_t kBatchBytes = 4 << 20;
+constexpr std::uint64_t kLargeTogether = 8;  // that a core hashes side by side
+
+/// Counts what is pulled.
+class CountingSource : public ByteSource {
+ public:
+  CountingSource(std::unique_ptr<ByteSource> inner, Progress& progress, const std::stop_token& stop)
+      : inner_(std::move(inner)), progress_(progress), stop_(stop) {}
+  ByteView next() override {
+    throw_if_stopped(stop_);
+    const ByteView bytes = inner_->next();
+    progress_.bytes += bytes.size();
+    return bytes;
+  }
+
+ private:
+  std::unique_ptr<ByteSource> inner_;
+  Progress& progress_;
+  const std::stop_token& stop_;
+};
 
 /// Hashes what comes, and counts it.
 class CountingHash : public ByteSink {
@@ -57,6 +77,15 @@ Proof proof_of(const Error& error) {
   }
 }
 
+Proof proof_of(const HashJob& job) {
+  if (!job.error) return proof_of(job.sums);
+  try {
+    std::rethrow_exception(job.error);
+  } catch (const Error& error) {
+    return proof_of(error);
+  }
+}
+
 }  // namespace
 
 ReadingProver::ReadingProver(Backend& backend, DigestKind kind)
@@ -72,6 +101,40 @@ std::string ReadingProver::describe() const {
                                               : "the SHA-256 of each object");
 }
 
+/// Near ones are hashed many at a time whatever their size; distant ones come through a memory that
+/// only holds so much.
+ProofBatch ReadingProver::batch() const {
+  if (!is_near_) return {.objects = 256, .bytes = kBatchBytes, .heaviest = ~std::uint64_t{0}};
+  return {.objects = 64, .bytes = kBatchBytes, .heaviest = kBatchBytes / kLargeTogether};
+}
+
+/// An object whose bytes are there, or can be pulled; or one that is proven already.
+struct ReadingProver::Read {
+  std::string bytes;
+  std::unique_ptr<ByteSource> source;
+  std::optional<Proof> proof;
+};
+
+ReadingProver::Read ReadingProver::begin(const ProofTask& task, Progress& progress,
+                                         const std::stop_token& stop) {
+  try {
+    Read read;
+    if (task.size <= kSmallObject) {
+      read.bytes = read_small_file(backend_, task.path, 2 * kSmallObject);
+      progress.bytes += read.bytes.size();
+    } else if (std::unique_ptr<ByteSource> source = backend_.open(task.path)) {
+      read.source = std::make_unique<CountingSource>(std::move(source), progress, stop);
+    } else {
+      CountingHash sink(kind_, progress, stop);
+      backend_.read(task.path, sink);
+      read.proof = proof_of(sink.finish());
+    }
+    return read;
+  } catch (const Error& error) {
+    return {.proof = proof_of(error)};
+  }
+}
+
 void ReadingProver::prove(std::span<const ProofTask> tasks, std::span<Proof> proofs,
                           Progress& progress, const std::stop_token& stop) {
   if (!is_near_) {
@@ -79,29 +142,23 @@ void ReadingProver::prove(std::span<const ProofTask> tasks, std::span<Proof> pro
     for (const ProofTask& task : tasks) expected.push_back({task.path, false, task.size});
     backend_.expect(expected);
   }
-  std::vector<std::string> contents;
-  std::vector<std::size_t> loaded;  // the task of each
+  std::vector<Read> reads;
+  reads.reserve(tasks.size());  // sources refer to bytes in it
+  std::vector<HashJob> jobs;
+  std::vector<std::size_t> task_of;  // of each job
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     throw_if_stopped(stop);
-    try {
-      if (tasks[i].size > kSmallObject) {
-        CountingHash sink(kind_, progress, stop);
-        backend_.read(tasks[i].path, sink);
-        proofs[i] = proof_of(sink.finish());
-        continue;
-      }
-      contents.push_back(read_small_file(backend_, tasks[i].path, 2 * kSmallObject));
-      loaded.push_back(i);
-      progress.bytes += contents.back().size();
-    } catch (const Error& error) {
-      proofs[i] = proof_of(error);
+    Read& read = reads.emplace_back(begin(tasks[i], progress, stop));
+    if (read.proof) {
+      proofs[i] = std::move(*read.proof);
+      continue;
     }
+    if (!read.source) read.source = std::make_unique<MemorySource>(read.bytes);
+    jobs.push_back({.source = read.source.get()});
+    task_of.push_back(i);
   }
-  std::vector<MemorySource> sources(contents.begin(), contents.end());
-  std::vector<HashJob> jobs(contents.size());
-  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].source = &sources[i];
   hash_many(kind_, jobs);
-  for (std::size_t i = 0; i < jobs.size(); ++i) proofs[loaded[i]] = proof_of(jobs[i].sums);
+  for (std::size_t i = 0; i < jobs.size(); ++i) proofs[task_of[i]] = proof_of(jobs[i]);
 }
 
 }  // namespace reverse

@@ -52,6 +52,14 @@ struct Proof {
   std::string reason;                 ///< where nothing was read, for people
 };
 
+/// How much is proven in one go: at most so many objects and bytes, of which none counts for more
+/// than `heaviest`; at least one object.
+struct ProofBatch {
+  std::size_t objects = 1;
+  std::uint64_t bytes = 0;
+  std::uint64_t heaviest = 0;
+};
+
 /// A way of finding out what objects contain. Thread-safe.
 class ObjectProver {
  public:
@@ -64,9 +72,9 @@ class ObjectProver {
 
   /// Threads that can usefully prove at the same time.
   virtual unsigned threads() const = 0;
-  /// What one call should get: so many objects and bytes (a larger object comes by itself).
-  virtual std::size_t batch_objects() const = 0;
-  virtual std::uint64_t batch_bytes() const = 0;
+  virtual ProofBatch batch() const = 0;
+  /// "server" or "client": who reads.
+  virtual std::string_view where() const = 0;
   /// For people: which way this is, and what it proves.
   virtual std::string describe() const = 0;
 };
@@ -80,11 +88,14 @@ class ReadingProver : public ObjectProver {
   void prove(std::span<const ProofTask> tasks, std::span<Proof> proofs, Progress& progress,
              const std::stop_token& stop) override;
   unsigned threads() const override { return threads_; }
-  std::size_t batch_objects() const override { return is_near_ ? 64 : 256; }
-  std::uint64_t batch_bytes() const override { return 4 << 20; }
+  ProofBatch batch() const override;
+  std::string_view where() const override { return "client"; }
   std::string describe() const override;
 
  private:
+  struct Read;
+  Read begin(const ProofTask& task, Progress& progress, const std::stop_token& stop);
+
   Backend& backend_;
   const DigestKind kind_;
   const bool is_near_;

@@ -14,6 +14,7 @@
 #include "libcore/store/seen_heads.h"
 #include "tests/engine/verify_scene.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/skip.h"
 
 using Catch::Matchers::Contains;
 
@@ -134,6 +135,50 @@ TEST_CASE("missing, cut, emptied, grown, swapped and writable objects are told a
     CHECK(verified.kinds() == wanted);
     CHECK(verified.paths().size() == 3 * wanted.size());
   }
+}
+
+TEST_CASE("an object that belongs to somebody else than the repository is told", "[verify][root]") {
+  if (::geteuid() != 0) SKIP_LOUDLY("only root gives files away");
+  constexpr uid_t kOwner = 4711, kOther = 4712;
+  const Scene scene;
+  Trial trial(scene);
+  const auto object = [&](const std::string& content) {
+    return trial.place.path() + "/" + object_of(content);
+  };
+  REQUIRE(::chown(object("shared 1").c_str(), kOther, kOther) == 0);
+  CHECK(verify(trial.place).kinds() == Names{"mode " + base_name(object_of("shared 1"))});
+  for (const auto& entry : fs::recursive_directory_iterator(trial.place.path()))
+    REQUIRE(::chown(entry.path().c_str(), kOwner, kOwner) == 0);
+  REQUIRE(::chown(trial.place.path().c_str(), kOwner, kOwner) == 0);
+  REQUIRE(::chown(object("shared 2").c_str(), 0, 0) == 0);
+  CHECK(verify(trial.place).damages.empty());
+  REQUIRE(::chown(object("shared 1").c_str(), kOther, kOther) == 0);
+  CHECK(verify(trial.place).paths().size() == 3);
+  REQUIRE(::chmod(trial.place.path().c_str(), 02770) == 0);  // a group's: they have many owners
+  CHECK(verify(trial.place).damages.empty());
+}
+
+TEST_CASE("objects that are hashed while they are pulled are judged like small ones", "[verify]") {
+  Scene scene;
+  const auto content = [](int i) {
+    return std::string((3u << 20) + static_cast<unsigned>(i), static_cast<char>('a' + i));
+  };
+  for (int i = 0; i < 6; ++i) scene.source.write("large/" + std::to_string(i), content(i));
+  const std::string revision = scene.back_up(3);
+  flip_bit(scene.place.path() + "/" + object_of(content(1)), 4711);
+  flip_bit(scene.place.path() + "/" + object_of(content(4)), 23'000'000);
+  const auto backend = scene.place.connect();
+  backend->set_hook([&](std::string_view call, const RepoPath& path, std::uint64_t) {
+    if (call == "read" && path == object_of(content(3)))
+      fail(ErrorKind::io, "read: Input/output error");
+  });
+  const Verified verified = verify(*backend);
+  CHECK(verified.paths() ==
+        Names{revision + ":large/1", revision + ":large/3", revision + ":large/4"});
+  CHECK(verified.kinds() == Names{"digest " + base_name(object_of(content(1))),
+                                  "unreadable " + base_name(object_of(content(3))),
+                                  "digest " + base_name(object_of(content(4)))});
+  CHECK(verified.observer->progress.bytes > 15u << 20);
 }
 
 TEST_CASE("a quick verification reads no file's content", "[verify]") {

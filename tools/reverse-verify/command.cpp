@@ -117,7 +117,7 @@ ExitCode VerifyCommand::verify(const Repository& repository, Invocation& call) {
                   : report.not_verified > 0 ? ExitCode::incomplete
                                             : ExitCode::ok;
   tell_report(report,
-              {"client", verify_.quick ? kQuickProves : prover.describe(), verify_.quick,
+              {std::string(prover.where()), verify_.quick ? kQuickProves : prover.describe(), verify_.quick,
                std::chrono::steady_clock::now() - started},
               code, call.output);
   return code;

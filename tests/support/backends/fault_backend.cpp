@@ -113,6 +113,11 @@ std::uint64_t FaultBackend::read(const RepoPath& path, ByteSink& sink) {
   return inner_->read(path, sink);
 }
 
+std::unique_ptr<ByteSource> FaultBackend::open(const RepoPath& path) {
+  before("read", path);
+  return inner_->open(path);
+}
+
 std::unique_ptr<Upload> FaultBackend::create(const RepoPath& path, std::uint32_t mode) {
   before("create", path);
   return std::make_unique<FaultUpload>(*this, path, inner_->create(path, mode));

@@ -23,7 +23,7 @@ class Crash : public std::exception {
 
 /// Forwards to another backend, and counts, fails or dies on demand before a call has any effect.
 ///
-/// A call is every virtual function of `Backend` but `traits`, `display`, `expect`,
+/// `open` counts as "read". A call is every virtual function of `Backend` but `traits`, `display`, `expect`,
 /// `forget_cached`, `recover` and `shell`, by its name, and "write" and "close" of an upload with the upload's path. Each file given to
 /// `publish` is a call of its own, and made durable on its own. Thread-safe; the order of threads
 /// decides who is the n-th.
@@ -58,6 +58,7 @@ class FaultBackend final : public Backend {
   void list(const RepoPath& directory,
             const std::function<void(const ListedFile&)>& visit) override;
   std::uint64_t read(const RepoPath& path, ByteSink& sink) override;
+  std::unique_ptr<ByteSource> open(const RepoPath& path) override;
 
   void expect(std::span<const Expected> what) override { inner_->expect(what); }
   void forget_cached(const RepoPath& path) override { inner_->forget_cached(path); }
