@@ -143,6 +143,80 @@ class Borg(Contender):
                      env=self.environment(state))
 
 
+class OverSsh:
+    """What the remote contenders have in common. They copy to `state` on this very machine, by way of `host` of a
+    server.Server. What plain copies leave in the server's memory is written out by `sync -f`, as it is for local ones."""
+
+    def __init__(self, server, host):
+        self.server = server
+        self.host = host
+
+
+class ReverseSftp(OverSsh, Reverse):
+    def __init__(self, server, host):
+        OverSsh.__init__(self, server, host)
+        Reverse.__init__(self, server.binaries)
+
+    def backup(self, source, state):
+        return self.remotely(Reverse.backup(self, source, state), state)
+
+    def restore(self, state, target):
+        return self.remotely(Reverse.restore(self, state, target), state)
+
+    def remotely(self, command, state):
+        repository = self.repository(state)
+        argv = [f"{self.host}:{repository}" if word == repository else word for word in command.argv]
+        return Command(argv, self.server.environment)
+
+
+class Sftp(OverSsh, Contender):
+    """The client that comes with OpenSSH."""
+
+    label = "sftp"
+    version_argv = ["sh", "-c", "ssh -V 2>&1"]
+
+    def batch(self, state, line):
+        """Runs `line` as sftp's only command."""
+        (state / "batch").write_text(line + "\n")
+        return f"sftp -q -S '{self.server.home}/bin/ssh' -b '{state}/batch' {self.host}"
+
+    def backup(self, source, state):
+        line = self.batch(state, f'put -Rp "{source}" "{state}/copy"')
+        return shell(f'{line} && sync -f "$1"', state)
+
+    def restore(self, state, target):
+        return shell(self.batch(state, f'get -Rp "{state}/copy" "{target}"'))
+
+    def restored(self, source, target):
+        return target
+
+
+class RsyncSsh(OverSsh, Contender):
+    label = "rsync -a"
+    version_argv = ["rsync", "--version"]
+
+    def backup(self, source, state):
+        return shell('rsync -a --delete "$1/" "$2:$3/copy/" && sync -f "$3"', source, self.host, state,
+                     env=self.server.environment)
+
+    def restore(self, state, target):
+        return Command(["rsync", "-a", f"{self.host}:{state}/copy/", f"{target}/"], self.server.environment)
+
+    def restored(self, source, target):
+        return target
+
+
+class ResticSftp(OverSsh, Restic):
+    def prepare(self, state):
+        Restic().prepare(state)  # over the line it takes a minute, in hundreds of round trips
+
+    def restic(self, state, *arguments):
+        plain = Restic.restic(self, state, *arguments)
+        repository = state / "repository"
+        argv = [f"sftp:{self.host}:{repository}" if word == repository else word for word in plain.argv]
+        return Command(argv, self.server.environment)
+
+
 def peers():
     """The other backup programs."""
     return [Rsync(), Restic(), Borg()]

@@ -9,8 +9,10 @@ import tempfile
 import contenders
 import measure
 import report
+import sftp
 import subjects
 
+SUBJECTS = {**subjects.ALL, **sftp.ALL}  # in the order in which they run
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MARKER = ".reverse-bench"  # in every work directory, so that no other directory is ever emptied
 
@@ -19,7 +21,7 @@ def parse_arguments(argv):
     parser = argparse.ArgumentParser(prog="bench/peers", allow_abbrev=False,
                                      description="Times this project beside cp, find, rsync, restic and borg.")
     option = parser.add_argument
-    option("subjects", nargs="*", metavar="SUBJECT", help=f"any of: {' '.join(subjects.ALL)} (default: all)")
+    option("subjects", nargs="*", metavar="SUBJECT", help=f"any of: {' '.join(SUBJECTS)} (default: all)")
     option("--rounds", type=int, metavar="N", help="runs of each command, of which the median counts (5)")
     option("--tree", type=pathlib.Path, metavar="DIR", help="a real tree, such as /usr/share, for the small files")
     option("--work", type=pathlib.Path, metavar="DIR", help="where trees and repositories go (${TMPDIR:-/tmp}/reverse-bench)")
@@ -31,8 +33,8 @@ def parse_arguments(argv):
     option("--quick", action="store_true", help="tiny trees and one round: shows that all works; the figures mean nothing")
     options = parser.parse_args(argv)
     for name in options.subjects:
-        if name not in subjects.ALL:
-            parser.error(f"no such subject: {name} (choose from {' '.join(subjects.ALL)})")
+        if name not in SUBJECTS:
+            parser.error(f"no such subject: {name} (choose from {' '.join(SUBJECTS)})")
     if options.rounds is not None and options.rounds < 1:
         parser.error("--rounds takes a number from 1 up")
     if options.tree and not options.tree.is_dir():
@@ -94,15 +96,30 @@ def publish(bench, markdown):
                                   report.markdown_table(bench.rows, floor_kib), ""]))
 
 
+def choose(bench, wanted):
+    """The subjects that are wanted, or all. Without a server only those who named its subjects are refused."""
+    if absent := sftp.missing(bench):
+        if set(wanted) & set(sftp.ALL):
+            raise measure.BenchError(f"not found: {absent}")
+        subjects.say(f"LEFT OUT: everything over SFTP. Not found: {absent}")
+        return [name for name in subjects.ALL if not wanted or name in wanted]
+    return [name for name in SUBJECTS if not wanted or name in wanted]
+
+
+def shapes(bench, name):
+    """The trees that a subject takes from the work directory."""
+    return sftp.shapes(bench, name) if name in sftp.ALL else subjects.shapes(bench, name)
+
+
 def main(argv):
     options = parse_arguments(argv)
     bench = make_bench(options)
-    chosen = [name for name in subjects.ALL if not options.subjects or name in options.subjects]
-    subjects.build_trees(bench, chosen)
+    chosen = choose(bench, options.subjects)
+    subjects.build_trees(bench, [shape for name in chosen for shape in shapes(bench, name)])
     try:
         for name in chosen:
             subjects.say(f"== {name}")
-            subjects.ALL[name](bench)
+            SUBJECTS[name](bench)
     finally:  # hours of figures outlive the failure of a later subject
         publish(bench, options.markdown)
         measure.remove(bench.work / "runs")

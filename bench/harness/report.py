@@ -13,7 +13,7 @@ HEADINGS = ["work", "tool", "median", "min – max", "× floor", "peak", "to rea
 
 @dataclass
 class Row:
-    """One line of the table. `samples` are seconds, or bytes where `unit` is "B"."""
+    """One line of the table. `samples` are in `unit`: "s", "B", "B/s", or in something counted."""
 
     work: str
     tool: str
@@ -27,7 +27,9 @@ class Row:
 def amount(value, unit):
     if unit == "s":
         return f"{value:.3f} s" if value < 1 else f"{value:.2f} s"
-    return f"{value:,.0f} B" if value < 100_000 else f"{value / 1e6:,.2f} MB"
+    if not unit.startswith("B"):
+        return f"{value:.1f} {unit}"
+    return f"{value:,.0f} {unit}" if value < 100_000 else f"{value / 1e6:,.2f} M{unit}"
 
 
 def ratio_text(ratio):

@@ -21,6 +21,8 @@ class Sizes:
 
     small: trees.Shape
     large: trees.Shape
+    remote_small: trees.Shape
+    one_large: trees.Shape
     memory_files: tuple      # this project alone
     memory_peer_files: int   # the others as well
     unchanged_files: tuple   # revisions without a change
@@ -29,9 +31,11 @@ class Sizes:
     revisions: int
 
 
-FULL = Sizes(trees.small_files(60_000), trees.large_files(8, 512 << 20), (10_000, 100_000, 1_000_000), 100_000,
+FULL = Sizes(trees.small_files(60_000), trees.large_files(8, 512 << 20), trees.equal_files(10_000, 4096),
+             trees.large_files(1, 256 << 20), (10_000, 100_000, 1_000_000), 100_000,
              (1_000, 8_000, 60_000), 60_000, 60, 100)
-QUICK = Sizes(trees.small_files(300), trees.large_files(2, 1 << 20), (50, 200), 50, (20, 200), 200, 5, 3)
+QUICK = Sizes(trees.small_files(300), trees.large_files(2, 1 << 20), trees.equal_files(100, 4096),
+              trees.large_files(1, 4 << 20), (50, 200), 50, (20, 200), 200, 5, 3)
 
 
 @dataclass
@@ -69,19 +73,20 @@ class Bench:
         measure.flush(self.work)
         return measure.timed(command)
 
-    def verdict(self, value, limit, text):
+    def verdict(self, value, limit, text, at_least=False):
         if not self.judge:
             return ""
-        return f"≤ {text}: {'reached' if value <= limit else 'NOT REACHED'}"
+        sign, is_reached = ("≥", value >= limit) if at_least else ("≤", value <= limit)
+        return f"{sign} {text}: {'reached' if is_reached else 'NOT REACHED'}"
 
 
 def say(text):
     print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
-def build_trees(bench, names):
-    """Builds what the subjects of these names need, before any of them runs, and lets it grow old enough."""
-    for shape in dict.fromkeys(shape for name in names for shape in shapes(bench, name)):
+def build_trees(bench, shapes):
+    """Builds what subjects need, before any of them runs, and lets it grow old enough."""
+    for shape in dict.fromkeys(shapes):
         say(f"tree {shape.name}")
         bench.tree(shape)
     trees.settle(bench.work / "trees")
@@ -121,7 +126,7 @@ def add_rows(bench, work, entrants, samples, limit):
                               peak_kib=max(one.peak_kib for one in runs), reach=reach))
 
 
-def first_backup(bench, work, source, entrants, limit):
+def sample_first_backups(bench, source, entrants):
     measure.warm(source)
 
     def run(entrant, _):
@@ -131,17 +136,19 @@ def first_backup(bench, work, source, entrants, limit):
         measure.remove(state)
         return sample
 
-    add_rows(bench, work, entrants, alternate(bench, entrants, run), limit)
+    return alternate(bench, entrants, run)
 
 
 def first_small(bench):
     entrants = [contenders.Cp(), bench.reverse, *bench.peers]
-    first_backup(bench, "first backup, small files", bench.small_tree(), entrants, LIMITS["first-small"])
+    samples = sample_first_backups(bench, bench.small_tree(), entrants)
+    add_rows(bench, "first backup, small files", entrants, samples, LIMITS["first-small"])
 
 
 def first_large(bench):
     entrants = [contenders.Cp(), bench.reverse, *bench.peers]
-    first_backup(bench, "first backup, large files", bench.tree(bench.sizes.large), entrants, LIMITS["first-large"])
+    samples = sample_first_backups(bench, bench.tree(bench.sizes.large), entrants)
+    add_rows(bench, "first backup, large files", entrants, samples, LIMITS["first-large"])
 
 
 def unchanged(bench):
@@ -157,8 +164,12 @@ def unchanged(bench):
 
 
 def restore(bench):
-    source = bench.small_tree()
     entrants = [contenders.Cp(), bench.reverse, *(peer for peer in bench.peers if peer.restores)]
+    samples = sample_restores(bench, bench.small_tree(), entrants)
+    add_rows(bench, "restore, small files", entrants, samples, LIMITS["restore"])
+
+
+def sample_restores(bench, source, entrants):
     measure.warm(source)
     states = {entrant.label: bench.backed_up(entrant, source) for entrant in entrants}
 
@@ -171,7 +182,7 @@ def restore(bench):
         measure.remove(target)
         return sample
 
-    add_rows(bench, "restore, small files", entrants, alternate(bench, entrants, run), LIMITS["restore"])
+    return alternate(bench, entrants, run)
 
 
 def memory(bench):

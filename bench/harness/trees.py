@@ -49,6 +49,11 @@ def large_files(files, size_bytes):
     return Shape(f"large-{files}x{size_bytes}", files, size_bytes)
 
 
+def equal_files(files, size_bytes):
+    """Small files all of one size and all different."""
+    return Shape(f"equal-{files}x{size_bytes}", files, size_bytes)
+
+
 def ensure(shape, trees):
     """Returns the directory of the tree below `trees`, building it unless it is there whole."""
     home = trees / shape.name
