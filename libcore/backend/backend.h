@@ -165,7 +165,7 @@ class Backend {
   virtual std::optional<std::uint64_t> free_bytes() = 0;
 
   /// After a `network` error: waits until the repository is within reach again. False if that is
-  /// given up: then so should the caller.
+  /// given up: then so should the caller. Throws what makes further tries useless (`permission`).
   virtual bool recover() { return false; }
 
   /// Commands on the machine that holds the repository; nullptr where none are to be had or wanted.

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "libcore/backend/recovery.h"
 #include "libcore/base/pipeline.h"
 #include "libcore/base/random.h"
 #include "libcore/base/text.h"
@@ -29,16 +30,33 @@ bool allowed(const BackupOptions& options, const char* guard) {
   return options.allow.count(guard) > 0;
 }
 
+/// What attempts leave to those after them, besides what catalog and present set have learnt.
+struct Earlier {
+  std::uint64_t new_objects = 0, new_bytes = 0;
+  bool was_streamed = false;        // a stream cannot be read again
+  std::shared_ptr<Content> stream;  // once it was read whole
+};
+
 /// One pass over the source, under one token of the gate.
 class Attempt {
  public:
-  Attempt(const BackupDeps& deps, const BackupOptions& options)
+  Attempt(const BackupDeps& deps, const BackupOptions& options, Earlier& earlier)
       : deps_(deps),
         options_(options),
+        earlier_(earlier),
         writer_(deps.repository, deps.present),
         reading_(writer_, deps.repository.info().digest, deps.observer.progress),
         learning_(deps.catalog, deps.observer),
-        window_(kWindowBatches) {}
+        window_(kWindowBatches) {
+    deps.observer.progress.files = 0;
+    deps.observer.progress.bytes = 0;
+  }
+  ~Attempt() {
+    earlier_.new_objects += writer_.new_objects();
+    earlier_.new_bytes += writer_.new_bytes();
+  }
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
 
   /// nullopt: the gate was closed before the head came through.
   std::optional<BackupReport> run();
@@ -52,15 +70,18 @@ class Attempt {
   void guard_entries() const;
   void emit(std::shared_ptr<Batch> batch, const std::stop_token& stop);
   void scan_source(const std::stop_token& stop);
+  std::shared_ptr<Content> stream_content(const std::stop_token& stop);
   void read_stream(const std::stop_token& stop);
   void assemble(const std::stop_token& stop);
   void checkpoint(const Assembler& assembler);
   bool publish(const Assembler& assembler);
   bool has_planned(const Sums& sums);
+  void count_new(Head& head) const;
   void finish_catalog();
 
   const BackupDeps& deps_;
   const BackupOptions& options_;
+  Earlier& earlier_;
   RepositoryWriter writer_;
   ReadStage reading_;
   CatalogStage learning_;
@@ -196,6 +217,20 @@ void Attempt::scan_source(const std::stop_token& stop) {
   window_.close();
 }
 
+/// The stream's content; where an earlier attempt has read it, that, if it could be stored.
+std::shared_ptr<Content> Attempt::stream_content(const std::stop_token& stop) {
+  if (std::exchange(earlier_.was_streamed, true)) {
+    if (earlier_.stream && writer_.has(earlier_.stream->sums)) return earlier_.stream;
+    fail(ErrorKind::busy, "the repository lost what was read of '{}', which cannot be read twice",
+         printable(options_.stream->name));
+  }
+  auto content = std::make_shared<Content>();
+  if (options_.dry_run) return content;
+  reading_.read_stream(*options_.stream->content, *content, stop);
+  earlier_.stream = content;
+  return content;
+}
+
 /// A stream is a tree of two entries: a directory, and the file in it.
 void Attempt::read_stream(const std::stop_token& stop) {
   Timestamp time = options_.time.value_or(now());
@@ -212,8 +247,7 @@ void Attempt::read_stream(const std::stop_token& stop) {
   file.entry.path = options_.stream->name;
   file.action = ItemAction::created;
   file.to_read = true;
-  file.content = std::make_shared<Content>();
-  if (!options_.dry_run) reading_.read_stream(*options_.stream->content, *file.content, stop);
+  file.content = stream_content(stop);
   FileStatus& status = file.content->status;
   status.mode = file.entry.mode;
   status.uid = file.entry.uid;
@@ -263,8 +297,7 @@ void Attempt::checkpoint(const Assembler& assembler) {
   head.started = options_.time ? head.started : head.finished;
   head.tree = assembler.tree_so_far();
   writer_.flush();
-  head.new_objects = writer_.new_objects();
-  head.new_bytes = writer_.new_bytes();
+  count_new(head);
   // A gate closed meanwhile shows again when the revision itself is published; nothing is lost by going on.
   if (writer_.publish(head) == RepositoryWriter::Published::yes) report_.head.previous = head.id;
 }
@@ -276,11 +309,15 @@ bool Attempt::publish(const Assembler& assembler) {
   if (options_.skip_if_unchanged && is_same) return false;
   writer_.flush();
   head.finished = to_rfc3339_local(now());
-  head.new_objects = writer_.new_objects();
-  head.new_bytes = writer_.new_bytes();
+  count_new(head);
   report_.data_added = head.new_bytes;
   gate_closed_ = writer_.publish(head) == RepositoryWriter::Published::gate_closed;
   return !gate_closed_;
+}
+
+void Attempt::count_new(Head& head) const {
+  head.new_objects = earlier_.new_objects + writer_.new_objects();
+  head.new_bytes = earlier_.new_bytes + writer_.new_bytes();
 }
 
 void Attempt::finish_catalog() {
@@ -292,8 +329,13 @@ void Attempt::finish_catalog() {
 }  // namespace
 
 BackupReport run_backup(const BackupDeps& deps, const BackupOptions& options) {
-  for (int attempt = 1; attempt <= kAttempts; ++attempt)
-    if (std::optional<BackupReport> report = Attempt(deps, options).run()) return std::move(*report);
+  Earlier earlier;
+  for (int closed = 0; closed < kAttempts; ++closed) {
+    // What was committed is found again; the rest is read again from its source.
+    std::optional<BackupReport> report =
+        with_recovery(deps.repository.backend(), [&] { return Attempt(deps, options, earlier).run(); });
+    if (report) return std::move(*report);
+  }
   fail(ErrorKind::busy,
        "the gate of the repository was closed {} times running: gc seems to run without a pause; "
        "try again later",

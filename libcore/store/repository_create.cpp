@@ -2,6 +2,7 @@
 #include <array>
 #include <vector>
 
+#include "libcore/backend/recovery.h"
 #include "libcore/base/error.h"
 #include "libcore/base/random.h"
 #include "libcore/base/timestamp.h"
@@ -106,21 +107,28 @@ LocationState look_at_location(Backend& backend) {
   return LocationState::empty;
 }
 
-Repository Repository::create(Backend& backend, DigestKind digest) {
-  return with_context("create repository", [&] {
-    LocationState state = look_at_location(backend);
-    if (state == LocationState::repository)
-      fail(ErrorKind::exists, "{} is a repository already", backend.display(""));
-    if (state == LocationState::foreign)
-      fail(ErrorKind::no_repository, "{} is neither empty nor a repository", backend.display(""));
+/// Makes the repository `info`; goes on where an earlier call was cut short.
+static void create_as(Backend& backend, const RepositoryInfo& info) {
+  const LocationState state = look_at_location(backend);
+  const bool is_made = state == LocationState::repository;
+  if (is_made && Repository::open(backend, false).info().id != info.id)
+    fail(ErrorKind::exists, "{} is a repository already", backend.display(""));
+  if (state == LocationState::foreign)
+    fail(ErrorKind::no_repository, "{} is neither empty nor a repository", backend.display(""));
+  if (!is_made) {
     make_layout(backend);
-    RepositoryInfo info{random_uuid(), digest, to_rfc3339_local(now())};
-    MoveResult result =
-        put_file(backend, format_repository_info(info), kTextMode, layout::kRepositoryFile);
-    if (result != MoveResult::done)
+    const std::string text = format_repository_info(info);
+    if (put_file(backend, text, kTextMode, layout::kRepositoryFile) != MoveResult::done)
       fail(ErrorKind::exists, "somebody else made a repository in {} at the same time",
            backend.display(""));
-    backend.barrier(std::vector<RepoPath>{""});
+  }
+  backend.barrier(std::vector<RepoPath>{""});
+}
+
+Repository Repository::create(Backend& backend, DigestKind digest) {
+  return with_context("create repository", [&] {
+    RepositoryInfo info{random_uuid(), digest, to_rfc3339_local(now())};
+    with_recovery(backend, [&] { create_as(backend, info); });
     return Repository(backend, std::move(info));
   });
 }

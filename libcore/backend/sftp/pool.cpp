@@ -13,10 +13,9 @@ namespace reverse::sftp {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr milliseconds kFirstPause{1000}, kLongestPause{60'000};
+constexpr milliseconds kLongestPause{60'000};
 
 /// Between half of `time` and all of it: those who lost a server together do not return together.
 milliseconds jittered(milliseconds time) {
@@ -31,6 +30,7 @@ Pool::Pool(std::string host, Client::LinkOpener open_link, PoolOptions options)
     : host_(std::move(host)),
       open_link_(std::move(open_link)),
       options_(std::move(options)),
+      next_pause_(options_.first_pause),
       limit_(options_.connections) {
   front_ = &start();
 }
@@ -50,43 +50,58 @@ Client& Pool::front() {
   return *front_;
 }
 
-/// Replaces the front connection by a ready one.
+/// Replaces the front connection by a ready one, for all who wait.
 void Pool::reconnect(std::unique_lock<std::mutex>& lock) {
   reconnecting_ = true;
+  std::exception_ptr failure;
   try {
-    const auto deadline = Clock::now() + options_.retry_for;
-    if (options_.retry_for.count() > 0)
-      tell(fmt::format("{}; trying for {} to connect again", front_->loss(),
-                       format_duration(options_.retry_for)));
-    for (milliseconds time = kFirstPause;; time = std::min(2 * time, kLongestPause)) {
-      if (Clock::now() + time > deadline) fail(ErrorKind::network, "{}", front_->loss());
-      pause(lock, jittered(time));
-      Client& fresh = start();
-      lock.unlock();
-      try {
-        fresh.version();
-        lock.lock();
-        front_ = &fresh;
-        break;
-      } catch (const Error& error) {
-        lock.lock();
-        if (error.kind() != ErrorKind::network) throw;
-      }
-    }
-    tell(fmt::format("connected to '{}' again", printable(host_)));
+    begin_again(lock);
   } catch (...) {
-    reconnecting_ = false;
-    changed_.notify_all();
-    throw;
+    failure = std::current_exception();
   }
   reconnecting_ = false;
   changed_.notify_all();
+  if (failure) std::rethrow_exception(failure);
 }
 
-void Pool::pause(std::unique_lock<std::mutex>& lock, milliseconds time) {
+void Pool::begin_again(std::unique_lock<std::mutex>& lock) {
+  const std::string loss = front_->loss();
+  if (options_.retry_for.count() == 0) fail(ErrorKind::network, "{}", loss);
+  if (!give_up_) give_up_ = Clock::now() + options_.retry_for;
+  tell(fmt::format("{}; trying for {} to connect again", loss,
+                   format_duration(options_.retry_for)));
+  while (true) {
+    if (Clock::now() + next_pause_ > *give_up_)
+      fail(ErrorKind::network, "{}; given up after {}", loss, format_duration(options_.retry_for));
+    pause(lock);
+    Client& fresh = start();
+    lock.unlock();
+    try {
+      fresh.version();
+      lock.lock();
+      front_ = &fresh;
+      break;
+    } catch (const Error& error) {
+      lock.lock();
+      if (error.kind() != ErrorKind::network) throw;
+    }
+  }
+  ++generation_;
+  tell(fmt::format("connected to '{}' again", printable(host_)));
+}
+
+void Pool::pause(std::unique_lock<std::mutex>& lock) {
+  const milliseconds time = jittered(next_pause_);
+  next_pause_ = std::min(2 * next_pause_, kLongestPause);
   std::condition_variable_any never;
   never.wait_for(lock, options_.stop, time, [] { return false; });
   throw_if_stopped(options_.stop);
+}
+
+void Pool::note_progress() {
+  std::lock_guard lock(mutex_);
+  give_up_.reset();
+  next_pause_ = options_.first_pause;
 }
 
 Client& Pool::next() {

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -17,6 +19,8 @@ struct PoolOptions {
   unsigned connections = 1;  ///< at most
   /// How long a lost connection is tried to be made again. The first one is tried once.
   std::chrono::seconds retry_for{0};
+  /// The first pause before that; the next ones grow to a minute. Each is cut short at random.
+  std::chrono::milliseconds first_pause{1000};
   std::stop_token stop{};  ///< ends such waiting
   /// Told when a connection was lost, and when there is one again.
   std::function<void(const std::string&)> notice = {};
@@ -24,7 +28,8 @@ struct PoolOptions {
 };
 
 /// The connections to one server. The front one takes what somebody waits for; bulk goes over all.
-/// A lost one is made anew when it is asked for, after pauses that grow from 1 s to 60 s.
+/// A lost one is made anew when it is asked for, after pauses that grow. Losses in a row share one
+/// `retry_for`: only what is achieved between them (`note_progress`) begins a new one.
 /// Thread-safe. Clients live as long as the pool.
 class Pool {
  public:
@@ -40,6 +45,11 @@ class Pool {
   /// Worth another connection: begins to make one if that is allowed and none is being made. One
   /// that the server refuses is not asked for again.
   void grow();
+  /// Something was achieved that a later loss does not undo.
+  void note_progress();
+  /// How often the front connection was made anew. Where that has changed, the server itself may
+  /// have ended in between, and lost what it had not made durable.
+  unsigned generation() const { return generation_; }
   /// Connections that are ready.
   std::size_t size() const;
   /// Round trips of the front connection, as `Client::flights`.
@@ -48,7 +58,8 @@ class Pool {
  private:
   Client& start();
   void reconnect(std::unique_lock<std::mutex>& lock);
-  void pause(std::unique_lock<std::mutex>& lock, std::chrono::milliseconds time);
+  void begin_again(std::unique_lock<std::mutex>& lock);
+  void pause(std::unique_lock<std::mutex>& lock);
   void tell(const std::string& what) const;
 
   const std::string host_;
@@ -57,11 +68,14 @@ class Pool {
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable_any changed_;
   bool reconnecting_ = false;
+  std::optional<std::chrono::steady_clock::time_point> give_up_;  // of the losses in a row
+  std::chrono::milliseconds next_pause_;
   unsigned limit_;
   std::size_t turn_ = 0;
   Client* front_ = nullptr;
   std::vector<Client*> others_;
   std::vector<std::unique_ptr<Client>> clients_;  // all that ever were
+  std::atomic<unsigned> generation_ = 0;
 };
 
 }  // namespace reverse::sftp

@@ -1,5 +1,6 @@
 #include "libcore/backend/sftp/sftp_backend.h"
 
+#include <algorithm>
 #include <mutex>
 #include <set>
 
@@ -10,6 +11,7 @@
 #include "libcore/backend/sftp/sftp_upload.h"
 #include "libcore/backend/sftp/syncer.h"
 #include "libcore/base/error.h"
+#include "libcore/base/text.h"
 
 namespace reverse::sftp {
 
@@ -64,6 +66,7 @@ class SftpBackend final : public Backend {
   MoveResult settle(const Reply& reply, const Rename& rename) const;
   MoveResult rename_again(const Rename& rename) const;
   void note_change(const RepoPath& path);
+  void require_generation(unsigned generation) const;
 
   const Server server_;
   const BackendTraits traits_;
@@ -74,6 +77,7 @@ class SftpBackend final : public Backend {
   const bool may_run_;
   std::mutex mutex_;
   std::set<RepoPath> changed_;  ///< directories with names not yet durable; by `mutex_`
+  unsigned covered_ = 0;        ///< generation in which the last barrier was; by `mutex_`
   std::size_t created_ = 0;     ///< by `mutex_`
 };
 
@@ -95,13 +99,25 @@ void SftpBackend::note_change(const RepoPath& path) {
   changed_.insert(parent_of(path));
 }
 
+/// What was written in an earlier generation and not made durable then may be lost.
+void SftpBackend::require_generation(unsigned generation) const {
+  if (server_.pool().generation() != generation)
+    fail(ErrorKind::network,
+         "the connection to '{}' was lost before what went over it was durable",
+         printable(server_.pool().host()));
+}
+
 bool SftpBackend::recover() {
   try {
     server_.pool().front();
-    return true;
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::network) throw;
     return false;
   }
+  std::lock_guard lock(mutex_);
+  covered_ = server_.pool().generation();
+  changed_.clear();
+  return true;
 }
 
 // --- reading
@@ -176,13 +192,18 @@ std::vector<MoveResult> SftpBackend::publish(std::span<const Publication> public
   std::vector<Rename> renames;
   syncer_.begin_group();
   const SftpUpload* unsynced = nullptr;
+  unsigned oldest = server_.pool().generation();  // that something was written in
   for (const Publication& publication : publications) {
     SftpUpload& upload = own(publication.upload);
     upload.finish();
     if (!upload.is_synced()) unsynced = &upload;
+    if (!upload.is_synced()) oldest = std::min(oldest, upload.generation());
     renames.push_back({upload.path(), server_.full(publication.target)});
   }
-  if (unsynced != nullptr && traits_.durable) syncer_.sync_all(unsynced->path());
+  if (unsynced != nullptr && traits_.durable) {
+    syncer_.sync_all(unsynced->path());
+    require_generation(oldest);
+  }
   std::vector<Reply> replies = rename_and_sync(renames);
   std::vector<MoveResult> results;
   for (std::size_t i = 0; i < replies.size(); ++i) {
@@ -190,6 +211,7 @@ std::vector<MoveResult> SftpBackend::publish(std::span<const Publication> public
     if (results.back() != MoveResult::done) continue;
     own(publications[i].upload).set_published();
     note_change(publications[i].target);
+    server_.pool().note_progress();
   }
   return results;
 }
@@ -225,7 +247,10 @@ MoveResult SftpBackend::rename_again(const Rename& rename) const {
 void SftpBackend::replace(Upload& upload, const RepoPath& target) {
   SftpUpload& mine = own(&upload);
   mine.finish();
-  if (!mine.is_synced() && traits_.durable) syncer_.sync_all(mine.path());
+  if (!mine.is_synced() && traits_.durable) {
+    syncer_.sync_all(mine.path());
+    require_generation(mine.generation());
+  }
   std::string name = server_.full(target);
   if (!server_.offers("posix-rename@openssh.com"))
     fail(ErrorKind::unsupported, "replace {}: this server replaces no file in one step",
@@ -321,13 +346,20 @@ bool SftpBackend::remove_directory(const RepoPath& path) {
 
 void SftpBackend::barrier(std::span<const RepoPath> directories) {
   std::set<std::string> names;
+  unsigned covered = 0;
   {
     std::lock_guard lock(mutex_);
+    covered = covered_;
     for (const RepoPath& directory : changed_) names.insert(server_.full(directory));
     changed_.clear();
   }
   for (const RepoPath& directory : directories) names.insert(server_.full(directory));
   syncer_.sync_directories(names);
+  {
+    std::lock_guard lock(mutex_);
+    covered_ = server_.pool().generation();
+  }
+  if (traits_.durable && !names.empty()) require_generation(covered);
 }
 
 }  // namespace

@@ -153,6 +153,7 @@ bool FileReader::deliver(Client& client, const std::string& handle, Reply reply,
     if (has_ended_) return true;
     server_.check(reply, "read", full_);
     sink_.write(reply.data);
+    server_.pool().note_progress();
     total_ += reply.data.size();
     wanted -= std::min<std::uint64_t>(wanted, reply.data.size());
     if (wanted == 0 || total_ >= *size_) return true;

@@ -180,6 +180,7 @@ SftpUpload::SftpUpload(const Server& server, Client& client, OpenUploads& open, 
       client_(client),
       path_(std::move(path)),
       sync_(sync),
+      generation_(server.pool().generation()),
       chunk_(chunk_of(client)),
       transfer_(std::make_shared<Transfer>(client, open, sync,
                                            client.was_ready() && server.keeps_order())) {

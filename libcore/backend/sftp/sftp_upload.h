@@ -38,6 +38,8 @@ class SftpUpload final : public Upload {
 
   const std::string& path() const { return path_; }
   bool is_synced() const { return sync_; }
+  /// Of the pool, when this was begun.
+  unsigned generation() const { return generation_; }
   /// Waits until the server has taken, synced and closed the file. Throws the first failure, each
   /// time it is called.
   void finish();
@@ -53,6 +55,7 @@ class SftpUpload final : public Upload {
   Client& client_;
   const std::string path_;
   const bool sync_;
+  const unsigned generation_;
   const std::size_t chunk_;
   const std::shared_ptr<Transfer> transfer_;
   std::string buffer_;
