@@ -19,6 +19,7 @@ ErrorKind kind_of_errno(int code) {
     case ENOSPC:
     case EDQUOT:
       return ErrorKind::no_space;
+    case EFBIG:  // of the file system, or of a limit
     case EOPNOTSUPP:
     case ENOSYS:
       return ErrorKind::unsupported;

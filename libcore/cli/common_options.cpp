@@ -75,10 +75,9 @@ void declare_remote(OptionSet& options, CommonOptions& common) {
                [&common] { common.remote_commands = false; });
 }
 
-void declare_reserved(OptionSet& options, const CommonUse& use) {
+void declare_reserved(OptionSet& options) {
   options.reserved({"config"}, "FILE");
   options.reserved({"print-config"});
-  if (!use.repository) return;
   options.reserved({"limit-upload"}, "RATE");
   options.reserved({"limit-download"}, "RATE");
 }
@@ -111,8 +110,8 @@ void declare_common_options(OptionSet& options, CommonOptions& common, const Com
   }
   options.value({"cache-dir"}, "DIR", "where the catalog is kept",
                 [&common](const std::string& text) { common.cache_dir = absolute_path(text); });
-  if (use.repository) declare_remote(options, common);
-  declare_reserved(options, use);
+  declare_remote(options, common);
+  declare_reserved(options);
 }
 
 void apply_environment(CommonOptions& common, const EnvironmentLookup& environment) {

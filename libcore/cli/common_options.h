@@ -41,7 +41,7 @@ struct CommonUse {
   bool print0 = false;     ///< it lists names
   bool guards = false;     ///< a guard may refuse it
   bool progress = false;   ///< it runs long enough to show progress
-  bool repository = true;  ///< it works on one repository
+  bool repository = true;  ///< it works on one repository, which --repo may name
 };
 
 /// Declares them under their own heading, those of later versions as reserved.

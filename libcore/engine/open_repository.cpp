@@ -66,7 +66,7 @@ std::optional<std::string> unmounted_below(const std::string& path, const std::s
 OpenedRepository open_for_writing(Backend& backend, Catalog& catalog, const OpenOptions& options) {
   LocationState state = look_at_location(backend);
   if (state == LocationState::repository) {
-    Repository repository = Repository::open(backend, true);
+    Repository repository = Repository::open(backend, true, options.partial);
     if (options.digest && *options.digest != repository.info().digest)
       fail(ErrorKind::usage, "the repository at '{}' was made with --digest {}",
            printable(options.location), to_string(repository.info().digest));
@@ -75,7 +75,7 @@ OpenedRepository open_for_writing(Backend& backend, Catalog& catalog, const Open
     return {std::move(repository), false};
   }
   check_creation(backend, catalog, options);
-  Repository repository = Repository::create(backend, options.digest.value_or(DigestKind::md5));
+  Repository repository = Repository::create(backend, options.digest.value_or(options.usual_digest));
   catalog.put_repository_at(options.location, repository.info().id);
   return {std::move(repository), true};
 }

@@ -18,6 +18,8 @@ struct OpenOptions {
   std::optional<DigestKind> digest;   ///< asked for: counts at creation, must agree later
   std::set<std::string> allow;        ///< guards that are waived: "create"
   std::string fstab = "/etc/fstab";   ///< where unmounted disks are looked for
+  DigestKind usual_digest = DigestKind::md5;  ///< at creation, where none is asked for
+  PartialCopy partial = PartialCopy::refused;
 };
 
 struct OpenedRepository {

@@ -144,10 +144,14 @@ std::optional<ObjectWriter::Claim> RepositoryWriter::claim(const Sums& sums) {
 }
 
 void RepositoryWriter::put(const Sums& sums, ByteView bytes) {
+  put(sums, [bytes](ByteSink& sink) { sink.write(bytes); });
+}
+
+void RepositoryWriter::put(const Sums& sums, const std::function<void(ByteSink&)>& fill) {
   std::optional<ObjectWriter::Claim> mine = claim(sums);
   if (!mine) return;
   std::unique_ptr<Upload> upload = create();
-  upload->write(bytes);
+  fill(*upload);
   objects_.put(std::move(*mine), std::move(upload));
 }
 
@@ -180,6 +184,7 @@ RepositoryWriter::Published RepositoryWriter::publish(Head& head) {
       case PublishResult::closed:
         return Published::gate_closed;
       case PublishResult::exists:  // a revision with the same second and the same 8 digits
+        if (repository_.read_head(head.revision()).id == head.id) return Published::yes;
         head.started = to_rfc3339_local(plus_seconds(parse_rfc3339(head.started).value(), 1));
     }
   }

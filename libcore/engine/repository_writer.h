@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -34,6 +35,9 @@ class RepositoryWriter {
 
   /// Stores bytes in memory unless they are present.
   void put(const Sums& sums, ByteView bytes);
+  /// Stores what `fill` writes, which must be this content, unless it is present or another thread is storing it: then `fill` is
+  /// not called. What `fill` throws is thrown, and nothing is stored.
+  void put(const Sums& sums, const std::function<void(ByteSink&)>& fill);
   /// A new temporary to stream into, for content whose sums are known only afterwards.
   std::unique_ptr<Upload> create() { return objects_.create(); }
   /// Stores what was streamed (and not closed yet) unless it is present; takes the upload either way.
@@ -48,7 +52,8 @@ class RepositoryWriter {
 
   enum class Published { yes, gate_closed };
   /// W3 to W5: commits everything put so far, makes every name relied on durable, publishes `head` (its token is filled in) and
-  /// remembers what is known to be present. `gate_closed`: nothing was published; begin anew with another writer.
+  /// remembers what is known to be present. A revision that is there already with the same id is published.
+  /// `gate_closed`: nothing was published; begin anew with another writer.
   Published publish(Head& head);
 
   std::uint64_t new_objects() const { return objects_.new_objects(); }

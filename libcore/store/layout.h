@@ -25,6 +25,8 @@ inline const RepoPath kBad = "bad";
 inline const RepoPath kForgotten = "forgotten";
 inline const RepoPath kGc = "gc";
 inline const RepoPath kWriting = "writing";
+/// The feature of a repository whose revisions may need objects that lie elsewhere.
+inline const RepoPath kPartialFeature = "features/write-partial";
 
 /// Shard directories are made at creation and never removed.
 inline constexpr int kShards = 256;

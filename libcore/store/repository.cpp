@@ -38,15 +38,21 @@ void expect_sums(const Sums& wanted, const Sums& found, const std::string& name)
     fail(ErrorKind::corrupt, "{} has {} bytes instead of {}", name, found.size, wanted.size);
 }
 
-/// No feature exists yet, so every one found is unknown.
-void expect_known_features(Backend& backend, bool for_writing) {
+/// Refuses features that matter and are not known; true if the one of partial copies is there.
+bool look_at_features(Backend& backend, bool for_writing) {
+  bool is_partial = false;
   list_if_there(backend, layout::kFeatures, [&](const ListedFile& file) {
+    if (layout::kFeatures + "/" + file.name == layout::kPartialFeature) {
+      is_partial = true;
+      return;
+    }
     bool matters =
         file.name.starts_with("read-") || (for_writing && file.name.starts_with("write-"));
     if (matters)
       fail(ErrorKind::no_repository, "{} has the feature '{}', which this program does not know",
            backend.display(""), printable(file.name));
   });
+  return is_partial;
 }
 
 /// Where an object may lie, one place after the other, each looked for only when it is asked for
@@ -125,7 +131,7 @@ class Places {
 
 }  // namespace
 
-Repository Repository::open(Backend& backend, bool for_writing) {
+Repository Repository::open(Backend& backend, bool for_writing, PartialCopy partial) {
   std::string text;
   try {
     text = read_small_file(backend, layout::kRepositoryFile, kMaxInfoBytes);
@@ -134,8 +140,22 @@ Repository Repository::open(Backend& backend, bool for_writing) {
     fail(ErrorKind::no_repository, "there is no repository in {}", backend.display(""));
   }
   RepositoryInfo info = parse_repository_info(text, backend.display(layout::kRepositoryFile));
-  expect_known_features(backend, for_writing);
-  return Repository(backend, std::move(info));
+  Repository repository(backend, std::move(info));
+  repository.is_partial_ = look_at_features(backend, for_writing);
+  if (for_writing && repository.is_partial_ && partial == PartialCopy::refused)
+    fail(ErrorKind::unsupported,
+         "{} is a partial copy that reverse-sync made to be carried: only reverse-sync writes to it",
+         backend.display(""));
+  return repository;
+}
+
+void Repository::declare_partial() {
+  if (is_partial_) return;
+  std::unique_ptr<Upload> mark = upload_text(*backend_, "", 0444);
+  Publication publication{mark.get(), layout::kPartialFeature};
+  backend_->publish({&publication, 1});
+  backend_->barrier(std::array{layout::kFeatures});
+  is_partial_ = true;
 }
 
 std::vector<std::string> Repository::sets() const {
@@ -148,7 +168,9 @@ std::vector<std::string> Repository::sets() const {
     return names;
   };
   std::vector<std::string> sets;
-  for (const std::string& host : directories_in(layout::kManifests))
+  std::vector<std::string> hosts = directories_in(layout::kManifests);
+  expect_sets(hosts);
+  for (const std::string& host : hosts)
     for (const std::string& label : directories_in(layout::set_directory(host)))
       sets.push_back(host + "/" + label);
   std::sort(sets.begin(), sets.end());
@@ -166,6 +188,20 @@ std::vector<std::string> Repository::revisions(std::string_view set) const {
   });
   std::sort(names.begin(), names.end());
   return names;
+}
+
+void Repository::expect_sets(const std::vector<std::string>& sets) const {
+  std::vector<RepoPath> directories;
+  for (const std::string& set : sets) directories.push_back(layout::set_directory(set));
+  expect_listings(*backend_, directories);
+}
+
+std::vector<std::string> Repository::all_revisions() const {
+  std::vector<std::string> all, found = sets();
+  expect_sets(found);
+  for (const std::string& set : found)
+    for (const std::string& name : revisions(set)) all.push_back(set + "/" + name);
+  return all;
 }
 
 Head Repository::read_head(std::string_view revision) const {

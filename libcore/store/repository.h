@@ -34,19 +34,29 @@ enum class LocationState {
 };
 LocationState look_at_location(Backend& backend);
 
+/// Whether a partial copy will do where a repository is opened for writing.
+enum class PartialCopy { refused, accepted };
+
 /// An opened repository: layout, heads, and objects for readers. Does not own the backend.
 /// Thread-safe as far as the backend is; immutable itself.
 class Repository {
  public:
   /// Reads repository.yaml and features/. Throws `no_repository` where there is none, where the
-  /// format is newer, or where a feature `read-*` is unknown (and `write-*` too if `for_writing`).
-  static Repository open(Backend& backend, bool for_writing);
+  /// format is newer, or where a feature `read-*` is unknown (and `write-*` too if `for_writing`);
+  /// `unsupported` for a partial copy, if `for_writing` and it is refused.
+  static Repository open(Backend& backend, bool for_writing,
+                         PartialCopy partial = PartialCopy::refused);
   /// Makes the whole layout in a location that is `absent` or `empty`, repository.yaml last and
   /// durable; finishes what an interrupted creation left. Throws `no_repository` where something
   /// else lies, `exists` where a repository does.
   static Repository create(Backend& backend, DigestKind digest);
 
   const RepositoryInfo& info() const { return info_; }
+  /// True for a copy made to be carried: what its revisions need may lie elsewhere (schema/FORMAT.md,
+  /// "Partial copies").
+  bool is_partial() const { return is_partial_; }
+  /// Makes it such a copy, durably and for good.
+  void declare_partial();
   Backend& backend() const { return *backend_; }
 
   /// "HOST/LABEL" of every set, sorted. An empty directory is a set without revisions.
@@ -54,6 +64,8 @@ class Repository {
   /// The revision names ("20140125T100000Z-6f0c2a7e") of a set, oldest first; empty if the set is
   /// not there. Names that are not a revision's are left out (verify reports them).
   std::vector<std::string> revisions(std::string_view set) const;
+  /// "HOST/LABEL/NAME" of every revision of every set, sorted: three round trips to a server.
+  std::vector<std::string> all_revisions() const;
   /// Reads the head of "HOST/LABEL/NAME". Throws `not_found`, `corrupt`.
   Head read_head(std::string_view revision) const;
 
@@ -72,9 +84,12 @@ class Repository {
 
  private:
   Repository(Backend& backend, RepositoryInfo info) : backend_(&backend), info_(std::move(info)) {}
+  /// Says that these sets, or hosts, will be listed now.
+  void expect_sets(const std::vector<std::string>& sets) const;
 
   Backend* backend_;
   RepositoryInfo info_;
+  bool is_partial_ = false;
 };
 
 }  // namespace reverse

@@ -8,6 +8,7 @@
 #include "tools/reverse-gc/command.h"
 #include "tools/reverse-restore/command.h"
 #include "tools/reverse-snapshot/command.h"
+#include "tools/reverse-sync/command.h"
 #include "tools/reverse-verify/command.h"
 #include "tools/reverse/command.h"
 
@@ -26,6 +27,7 @@ const std::map<std::string, std::string> manuals{
     {"reverse-gc", read_manual("reverse-gc")},
     {"reverse-restore", read_manual("reverse-restore")},
     {"reverse-snapshot", read_manual("reverse-snapshot")},
+    {"reverse-sync", read_manual("reverse-sync")},
     {"reverse-verify", read_manual("reverse-verify")},
     {"reverse", read_manual("reverse")}};
 
@@ -43,11 +45,13 @@ TEST_CASE("manuals and tools know the same options", "[tools]") {
   CHECK(manual_differences(manuals.at("reverse-gc"), {&gc_tool()}) == Words{});
   CHECK(manual_differences(manuals.at("reverse-restore"), {&restore_tool()}) == Words{});
   CHECK(manual_differences(manuals.at("reverse-snapshot"), snapshot_verbs()) == Words{});
+  CHECK(manual_differences(manuals.at("reverse-sync"), {&sync_tool()}) == Words{});
   CHECK(manual_differences(manuals.at("reverse-verify"), {&verify_tool()}) == Words{});
 }
 
 TEST_CASE("manuals and tools know the same forms of a call", "[tools]") {
-  for (const ToolSpec* tool : {&backup_tool(), &gc_tool(), &restore_tool(), &verify_tool()})
+  for (const ToolSpec* tool :
+       {&backup_tool(), &gc_tool(), &restore_tool(), &sync_tool(), &verify_tool()})
     for (const std::string& form : tool->synopsis)
       CHECK_THAT(manuals.at(tool->name), Contains("\n" + tool->name + " " + form + "\n"));
   const std::string text = manuals.at("reverse-snapshot");
@@ -70,7 +74,8 @@ TEST_CASE("the front door's manual names every verb", "[tools]") {
 TEST_CASE("every tool answers -h, --help and --version on stdout with code 0", "[tools]") {
   Workplace work;
   std::vector<const ToolSpec*> tools = snapshot_verbs();
-  tools.insert(tools.end(), {&backup_tool(), &gc_tool(), &restore_tool(), &verify_tool()});
+  tools.insert(tools.end(),
+               {&backup_tool(), &gc_tool(), &restore_tool(), &sync_tool(), &verify_tool()});
   for (const ToolSpec* tool : tools) {
     INFO(tool->name);
     const ToolRun brief = work.harness.run(*tool, {"-h"});

@@ -244,8 +244,6 @@ TEST_CASE("verbs of later versions are refused by name", "[tools]") {
     CHECK(run.code == 2);
     CHECK_THAT(run.err, Contains("'" + std::string(verb) + "' is not in this version"));
   }
-  for (const char* word : {"sync"})
-    CHECK(work.reverse({word, work.repo()}).code == 2);
 }
 
 TEST_CASE("the front door backs up where the first word is no verb", "[tools]") {

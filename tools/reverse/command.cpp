@@ -4,6 +4,7 @@
 #include "tools/reverse-gc/command.h"
 #include "tools/reverse-restore/command.h"
 #include "tools/reverse-snapshot/command.h"
+#include "tools/reverse-sync/command.h"
 #include "tools/reverse-verify/command.h"
 
 namespace reverse {
@@ -24,7 +25,7 @@ ToolGroup make_front_door() {
                     [](auto args, ToolIo& io) { return group_main(snapshot_tools(), args, io); }},
                    {"verify", verify_tool().summary, entry_of(verify_tool())},
                    {"gc", gc_tool().summary, entry_of(gc_tool())},
-                   {"sync", "copies revisions from one repository to another", nullptr}},
+                   {"sync", sync_tool().summary, entry_of(sync_tool())}},
                   entry_of(backup_tool())};
   for (const Verb& verb : snapshot_tools().verbs) group.verbs.push_back(verb);
   return group;

@@ -1,0 +1,264 @@
+#include "libcore/engine/sync.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "libcore/base/stop.h"
+#include "libcore/base/text.h"
+#include "libcore/engine/repository_writer.h"
+#include "libcore/store/marks.h"
+#include "libcore/store/seen_heads.h"
+
+namespace reverse {
+
+namespace {
+
+constexpr int kAttempts = 3;  // a gate that gc closes this often running: somebody else's turn
+constexpr std::size_t kHeadsAhead = 64;
+
+/// "HOST/LABEL/ID8" of a revision's name: what stays the same if it had to take the next second.
+std::string set_and_id(const std::string& revision) {
+  std::size_t set_end = revision.rfind('/');
+  return revision.substr(0, set_end) + revision.substr(revision.rfind('-'));
+}
+
+std::string set_of(const std::string& revision) {
+  return revision.substr(0, revision.rfind('/'));
+}
+
+Timestamp start_of_name(const std::string& revision) {
+  std::string_view name = std::string_view(revision).substr(revision.rfind('/') + 1);
+  return parse_compact_utc(name.substr(0, name.find('-'))).value_or(Timestamp{});
+}
+
+/// The revisions of a repository as a sync meets them.
+class Holdings {
+ public:
+  explicit Holdings(const Repository* repository) : repository_(repository) {
+    if (!repository_) return;
+    for (std::string& revision : repository_->all_revisions())
+      by_id_.emplace(set_and_id(revision), std::move(revision));
+    seen_ = SeenHeads::read(repository_->backend());
+  }
+
+  /// True if this very revision of `other` is there, be it under a later second.
+  bool has(const Repository& other, const std::string& revision) const {
+    auto [begin, end] = by_id_.equal_range(set_and_id(revision));
+    return std::any_of(begin, end, [&](const auto& found) {
+      return found.second == revision ||
+             repository_->read_head(found.second).id == other.read_head(revision).id;
+    });
+  }
+  bool has_removed(const std::string& revision) const { return seen_.was_removed(revision); }
+
+ private:
+  const Repository* repository_;
+  std::multimap<std::string, std::string> by_id_;
+  SeenHeads seen_;
+};
+
+/// What `selection` leaves of the source, by names alone; named revisions whatever else it says.
+std::vector<std::string> selected(const Repository& source, const SyncSelection& selection) {
+  if (!selection.revisions.empty()) return selection.revisions;
+  const std::vector<std::string> sets = matching_sets(source, selection.filter);
+  const std::set<std::string> wanted(sets.begin(), sets.end());
+  std::vector<std::string> names = source.all_revisions();
+  std::erase_if(names, [&](const std::string& name) {
+    return !wanted.contains(set_of(name)) ||
+           (selection.since && start_of_name(name) < *selection.since);
+  });
+  return names;
+}
+
+/// Leaves of each set the newest `count` that are no checkpoints.
+void keep_latest(const Repository& source, std::uint64_t count, const Holdings& holdings,
+                 std::vector<std::string>& names) {
+  std::map<std::string, std::uint64_t> kept;
+  std::vector<std::string> latest;
+  for (auto name = names.rbegin(); name != names.rend(); ++name) {
+    std::uint64_t& of_set = kept[set_of(*name)];
+    if (of_set == count) continue;
+    if (!holdings.has(source, *name) && source.read_head(*name).outcome == Outcome::checkpoint)
+      continue;
+    ++of_set;
+    latest.push_back(*name);
+  }
+  names.assign(latest.rbegin(), latest.rend());
+}
+
+/// One pass under one token of the target's gate.
+class SyncAttempt {
+ public:
+  SyncAttempt(const SyncDeps& deps, const SyncOptions& options) : deps_(deps), options_(options) {}
+
+  /// False: the gate was closed before everything had come through. Adds to `report`.
+  bool run(SyncReport& report);
+
+ private:
+  void copy_all();
+  std::optional<Head> next_head();
+  void copy(Head head);
+  bool may_be_published(const CopiedTree& tree) const;
+  bool has_vanished(const Head& head, const CopiedTree& tree) const;
+  bool publish(SyncedRevision& revision);
+  void count(const SyncedRevision& revision);
+
+  const SyncDeps& deps_;
+  const SyncOptions& options_;
+  SyncReport* report_ = nullptr;
+  std::vector<std::string> names_;
+  std::size_t next_ = 0;
+  std::unique_ptr<RepositoryWriter> writer_;
+  std::unique_ptr<CopyTarget> target_;
+  std::unique_ptr<RevisionCopier> copier_;
+  bool gate_closed_ = false;
+};
+
+bool SyncAttempt::run(SyncReport& report) {
+  report_ = &report;
+  names_ = missing_revisions(deps_.source, deps_.target, options_, report);
+  std::optional<Head> first = next_head();
+  if (!first) return true;
+  if (options_.dry_run) {
+    target_ = std::make_unique<PlannedTarget>(deps_.target, options_.elsewhere, options_.max_bytes);
+  } else {
+    writer_ = std::make_unique<RepositoryWriter>(*deps_.target, *deps_.present);
+    writer_->begin(first->id);
+    target_ = std::make_unique<WritingTarget>(*writer_, options_.elsewhere, options_.max_bytes);
+  }
+  copier_ = std::make_unique<RevisionCopier>(RevisionCopier::Parts{
+      deps_.source, deps_.target, deps_.target_digest, *target_, deps_.observer.progress});
+  Pipeline pipeline(deps_.stop);
+  copier_->start(pipeline);
+  if (writer_) pipeline.start([&] { writer_->commit_loop(pipeline.stop_token()); });
+  pipeline.run_here([&] {
+    for (std::optional<Head> head = std::move(first); head && !gate_closed_; head = next_head())
+      copy(std::move(*head));
+    copier_->close();
+    if (writer_) writer_->close();
+  });
+  pipeline.wait();
+  return !gate_closed_;
+}
+
+/// The next revision that is to be copied, as the source has it.
+std::optional<Head> SyncAttempt::next_head() {
+  while (next_ < names_.size()) {
+    throw_if_stopped(deps_.stop);
+    if (next_ % kHeadsAhead == 0) {
+      std::vector<Expected> heads;
+      for (std::size_t i = next_; i < std::min(next_ + kHeadsAhead, names_.size()); ++i)
+        heads.push_back({layout::head(names_[i])});
+      deps_.source.backend().expect(heads);
+    }
+    const std::string& name = names_[next_++];
+    try {
+      Head head = deps_.source.read_head(name);
+      if (head.outcome == Outcome::checkpoint) continue;
+      if (has_any_tag(head, options_.selection.filter.tags)) return head;
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::not_found) continue;  // forgotten meanwhile
+      if (error.retryable()) throw;
+      ++report_->damaged;
+      deps_.observer.problem({name, "read", error.what()});
+    }
+  }
+  return std::nullopt;
+}
+
+void SyncAttempt::copy(Head head) {
+  SyncedRevision revision;
+  revision.tree = copier_->copy(head);
+  revision.has_vanished = has_vanished(head, revision.tree);
+  revision.head = std::move(head);
+  if (may_be_published(revision.tree) && !publish(revision)) {
+    gate_closed_ = true;
+    return;
+  }
+  count(revision);
+  deps_.tell(revision);
+}
+
+/// A partial copy may lack what is sent another time, or what another trip has brought.
+bool SyncAttempt::may_be_published(const CopiedTree& tree) const {
+  if (tree.is_whole()) return true;
+  if (!deps_.target || !deps_.target->is_partial()) return false;
+  return !tree.has(Obstacle::Kind::damaged) && !tree.has(Obstacle::Kind::too_large);
+}
+
+bool SyncAttempt::has_vanished(const Head& head, const CopiedTree& tree) const {
+  return tree.has(Obstacle::Kind::damaged) &&
+         !deps_.source.backend().stat(layout::head(head.revision()));
+}
+
+bool SyncAttempt::publish(SyncedRevision& revision) {
+  if (!options_.dry_run) {
+    revision.head.digest = deps_.target_digest;
+    revision.head.tree = revision.tree.root;
+    if (writer_->publish(revision.head) == RepositoryWriter::Published::gate_closed) return false;
+  }
+  revision.is_published = true;
+  return true;
+}
+
+void SyncAttempt::count(const SyncedRevision& revision) {
+  report_->objects += revision.tree.objects;
+  report_->bytes += revision.tree.bytes;
+  if (revision.is_published)
+    ++report_->copied;
+  else if (revision.has_vanished)
+    ++report_->forgotten;
+  else if (revision.tree.has(Obstacle::Kind::damaged))
+    ++report_->damaged;
+  else
+    ++report_->held_back;
+}
+
+}  // namespace
+
+std::vector<std::string> missing_revisions(const Repository& source, const Repository* target,
+                                           const SyncOptions& options, SyncReport& report) {
+  const Holdings holdings(target);
+  const SyncSelection& selection = options.selection;
+  std::vector<std::string> names = selected(source, selection);
+  std::set<std::string> marked;
+  const bool is_free = selection.include_forgotten;
+  if (!is_free && selection.revisions.empty())
+    for (const Mark& mark : list_marks(source.backend())) marked.insert(mark.revision);
+  std::erase_if(names, [&](const std::string& name) {
+    const bool is_forgotten =
+        !is_free &&
+        (marked.contains(name) || (holdings.has_removed(name) && !holdings.has(source, name)));
+    report.forgotten += is_forgotten ? 1 : 0;
+    return is_forgotten;
+  });
+  if (selection.latest) keep_latest(source, *selection.latest, holdings, names);
+  std::erase_if(names, [&](const std::string& name) {
+    const bool is_there =
+        holdings.has(source, name) || (options.elsewhere && options.elsewhere->has_revision(name));
+    report.present += is_there ? 1 : 0;
+    return is_there;
+  });
+  return names;
+}
+
+SyncReport run_sync(const SyncDeps& deps, const SyncOptions& options) {
+  SyncReport report;
+  for (int attempt = 1; attempt <= kAttempts; ++attempt) {
+    // What has come through stays counted; it is there by now.
+    SyncReport counts{.copied = report.copied, .objects = report.objects, .bytes = report.bytes};
+    if (SyncAttempt(deps, options).run(counts)) {
+      counts.present -= report.copied;
+      return counts;
+    }
+    report = counts;
+  }
+  fail(ErrorKind::busy,
+       "the gate of the repository was closed {} times running: gc seems to run without a pause; "
+       "try again later",
+       kAttempts);
+}
+
+}  // namespace reverse

@@ -1,0 +1,110 @@
+#include "tools/reverse-sync/report.h"
+
+#include <fmt/format.h>
+
+#include "libcore/base/text.h"
+#include "libcore/base/units.h"
+
+namespace reverse {
+
+namespace {
+
+/// "12 objects (3.1 MiB)"
+std::string amount(std::uint64_t count, std::uint64_t bytes) {
+  std::string text = counted(count, "object");
+  return count == 0 ? text : fmt::format("{} ({})", text, format_bytes(bytes));
+}
+
+/// For programs; frozen.
+std::string_view action_of(const SyncedRevision& revision) {
+  if (revision.is_published) return "copy";
+  if (revision.has_vanished) return "vanished";
+  return revision.tree.has(Obstacle::Kind::damaged) ? "damaged" : "hold_back";
+}
+
+std::string words_of(const SyncedRevision& revision, bool dry_run) {
+  if (revision.is_published) return dry_run ? "would be copied" : "copied";
+  if (revision.has_vanished) return "forgotten there meanwhile";
+  const CopiedTree& tree = revision.tree;
+  const std::string lack = counted(tree.obstacle_count, "object");
+  if (tree.has(Obstacle::Kind::damaged)) return "not copied: damaged, " + lack;
+  if (tree.has(Obstacle::Kind::too_large)) return "not copied: too large, " + lack;
+  if (tree.has(Obstacle::Kind::elsewhere)) return "not whole yet: still to come, " + lack;
+  return "not whole yet: goes on next time, " + lack;
+}
+
+std::string_view kind_of(const Obstacle& obstacle) {
+  switch (obstacle.kind) {
+    case Obstacle::Kind::damaged:
+      return "read";
+    case Obstacle::Kind::elsewhere:
+      return "elsewhere";
+    case Obstacle::Kind::too_large:
+      return "write";
+    case Obstacle::Kind::postponed:
+      return "postponed";
+  }
+  return "";
+}
+
+/// Only what somebody can do something about.
+void tell_obstacles(const SyncedRevision& revision, Output& output) {
+  if (revision.has_vanished) return;
+  for (const Obstacle& obstacle : revision.tree.obstacles) {
+    const bool is_expected =
+        obstacle.kind == Obstacle::Kind::elsewhere || obstacle.kind == Obstacle::Kind::postponed;
+    if (is_expected) continue;
+    const std::string path = obstacle.path.empty() ? "." : obstacle.path;
+    output.problem(revision.head.revision() + ":" + path, kind_of(obstacle), obstacle.reason);
+  }
+}
+
+JsonLine summary_object(const SyncReport& report, bool dry_run, double seconds, ExitCode code) {
+  JsonLine line("summary");
+  line.add("revisions_copied", report.copied)
+      .add("revisions_present", report.present)
+      .add("revisions_forgotten", report.forgotten)
+      .add("revisions_damaged", report.damaged)
+      .add("revisions_held_back", report.held_back)
+      .add("objects_copied", report.objects)
+      .add("bytes_sent", report.bytes)
+      .add("total_duration", seconds)
+      .add("dry_run", dry_run);
+  return std::move(line.add("exit_code", static_cast<int>(code)));
+}
+
+}  // namespace
+
+void tell_revision(const SyncedRevision& revision, bool dry_run, Output& output) {
+  tell_obstacles(revision, output);
+  const CopiedTree& tree = revision.tree;
+  if (output.json())
+    return output.result(JsonLine("revision")
+                             .add("revision", revision.head.revision())
+                             .add("id", revision.head.id)
+                             .add("action", action_of(revision))
+                             .add("objects_copied", tree.objects)
+                             .add("bytes_sent", tree.bytes)
+                             .add("objects_lacking", tree.obstacle_count));
+  output.summary(fmt::format("{}  {}  {}", printable(revision.head.revision()),
+                             words_of(revision, dry_run), amount(tree.objects, tree.bytes)));
+}
+
+void tell_report(const SyncReport& report, bool dry_run, std::chrono::duration<double> took,
+                 ExitCode code, Output& output) {
+  if (output.json()) return output.result(summary_object(report, dry_run, took.count(), code));
+  std::string line = fmt::format("{} {}", counted(report.copied, "revision"),
+                                 dry_run ? "would be copied" : "copied");
+  auto add = [&](std::uint64_t count, const char* what) {
+    if (count > 0) line += fmt::format(", {} {}", format_count(count), what);
+  };
+  add(report.present, "there already");
+  add(report.forgotten, "forgotten");
+  add(report.damaged, "damaged");
+  add(report.held_back, "not whole yet");
+  line += " · " + amount(report.objects, report.bytes);
+  if (!dry_run) line += " sent in " + format_duration(took);
+  output.summary(line);
+}
+
+}  // namespace reverse
