@@ -4,7 +4,6 @@
 #include <set>
 
 #include "libcore/base/error.h"
-#include "libcore/base/random.h"
 #include "libcore/base/sorted.h"
 #include "libcore/base/stop.h"
 #include "libcore/engine/gc_plan.h"
@@ -42,7 +41,6 @@ class Collection {
   std::vector<std::string> take_marks();
   void remove_heads();
   void take_out();
-  bool move_to_trash(const ObjectName& name);
   bool needs_closed_gate();
   void second_look();
   void settle_trash();
@@ -57,16 +55,12 @@ class Collection {
   void delete_abandoned_uploads();
   void finish();
 
-  void make_run();
-  MoveResult move(const RepoPath& from, const RepoPath& to);
-
   Backend& backend_;
   const GcOptions& options_;
   Observer& observer_;
   const std::stop_token stop_;
   const GcAges ages_;
-  const std::string run_ = random_hex(16);
-  bool run_made_ = false;
+  TakeOut run_{backend_};
   GcReport report_;
   GcPlan plan_;
   ShardedSet<TrashedObject> doomed_;
@@ -92,19 +86,6 @@ GcReport Collection::apply() {
   return std::move(report_);
 }
 
-void Collection::make_run() {
-  if (run_made_) return;
-  with_reserve(backend_, [this] {
-    backend_.make_directory(layout::kTrash);
-    return backend_.make_directory(trash_run(run_));
-  });
-  run_made_ = true;
-}
-
-MoveResult Collection::move(const RepoPath& from, const RepoPath& to) {
-  return with_reserve(backend_, [&] { return backend_.move(from, to); });
-}
-
 void Collection::expire() {
   std::vector<std::string> due = options_.dry_run ? plan_.due_marks : take_marks();
   report_.expired = united(common(plan_.revisions, due), plan_.half_expired);
@@ -117,9 +98,8 @@ std::vector<std::string> Collection::take_marks() {
   std::vector<std::string> taken;
   for (const std::string& revision : plan_.due_marks) {
     throw_if_stopped(stop_);
-    make_run();
-    RepoPath target = trash_path(run_, trashed_mark_name(revision));
-    if (move(layout::mark(revision), target) == MoveResult::done) taken.push_back(revision);
+    if (run_.move(layout::mark(revision), trashed_mark_name(revision)) == MoveResult::done)
+      taken.push_back(revision);
   }
   plan_.add_live(united(taken, plan_.half_expired));
   return taken;
@@ -129,9 +109,8 @@ void Collection::remove_heads() {
   // Known to be removed before it is: a head that is missing must have a reason that can be seen.
   for (const std::string& revision : report_.expired) plan_.seen.add_removed(revision);
   with_reserve(backend_, [this] { plan_.seen.write(backend_); });
-  make_run();
   for (const std::string& revision : report_.expired) {
-    move(layout::head(revision), trash_path(run_, trashed_head_name(revision)));
+    run_.move(layout::head(revision), trashed_head_name(revision));
     RepoPath set = layout::set_directory(revision.substr(0, revision.rfind('/')));
     if (backend_.remove_directory(set)) backend_.remove_directory(set.substr(0, set.rfind('/')));
   }
@@ -147,18 +126,13 @@ void Collection::take_out() {
       if (refers_to(live, candidate.name)) continue;  // a mark was taken back since
       if (options_.dry_run)
         plan_.trash.add_planned(candidate.name, candidate.size, ages_.begun());
-      else if (!move_to_trash(candidate.name))
+      else if (!run_.take_out(candidate.name))
         continue;
       ++report_.taken_out;
       report_.taken_out_bytes += candidate.size;
     }
   }
   if (!options_.dry_run) plan_.trash.list();
-}
-
-bool Collection::move_to_trash(const ObjectName& name) {
-  make_run();
-  return move(object_path(name), trash_path(run_, to_string(name))) == MoveResult::done;
 }
 
 /// Whether anything is to be put back or deleted, which takes a second look.
@@ -178,7 +152,7 @@ bool Collection::needs_closed_gate() {
 /// Once the gate is closed, what is published is all there is: whatever no revision refers to now
 /// is not needed by any writer either, since each of them looks again.
 void Collection::second_look() {
-  with_reserve(backend_, [this] { close_gate(backend_, run_); });
+  with_reserve(backend_, [this] { close_gate(backend_, run_.run()); });
   plan_.list_revisions();
   plan_.add_live();
 }

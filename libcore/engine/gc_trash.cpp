@@ -3,7 +3,9 @@
 #include <set>
 
 #include "libcore/base/error.h"
+#include "libcore/base/random.h"
 #include "libcore/hash/hasher.h"
+#include "libcore/store/reserve.h"
 #include "libcore/store/small_files.h"
 #include "libcore/store/trash.h"
 
@@ -70,6 +72,27 @@ PutBack Trash::put_back(const TrashedObject& object) {
   return result;
 }
 
+TakeOut::TakeOut(Backend& backend) : backend_(backend), run_(random_hex(16)) {}
+
+MoveResult TakeOut::move(const RepoPath& from, const std::string& name) {
+  return with_reserve(backend_, [&] {
+    if (!is_made_) {
+      backend_.make_directory(layout::kTrash);
+      backend_.make_directory(trash_run(run_));
+      is_made_ = true;
+    }
+    return backend_.move(from, trash_path(run_, name));
+  });
+}
+
+bool TakeOut::take_out(const ObjectName& name) {
+  return move(object_path(name), to_string(name)) == MoveResult::done;
+}
+
+bool fits_name(const Sums& sums, const ObjectName& name) {
+  return sums.digest == name.digest && (!name.variant || name.variant == sums.check);
+}
+
 PutBack put_back(const Repository& repository, const RepoPath& from, const ObjectName& name,
                  Sums* sums) {
   Backend& backend = repository.backend();
@@ -77,10 +100,10 @@ PutBack put_back(const Repository& repository, const RepoPath& from, const Objec
     HashSink sink(repository.info().digest);
     backend.read(from, sink);
     Sums found = sink.finish();
-    if (found.digest != name.digest || (name.variant && name.variant != found.check))
-      return PutBack::damaged;
+    if (!fits_name(found, name)) return PutBack::damaged;
     if (sums != nullptr) *sums = found;
   } catch (const Error& error) {
+    if (error.kind() == ErrorKind::io) return PutBack::damaged;
     if (error.kind() != ErrorKind::not_found) throw;
     return PutBack::gone;
   }

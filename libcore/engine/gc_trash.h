@@ -34,9 +34,31 @@ struct TrashedRemains {
   std::uint32_t run = 0;
 };
 
+/// A run's own directory of the trash, made when something is first moved there. One thread at a
+/// time.
+class TakeOut {
+ public:
+  explicit TakeOut(Backend& backend);
+
+  const std::string& run() const { return run_; }
+  /// Renames `from`, wherever it lies, to `name` in that directory; gives up the reserve if the
+  /// disk is full.
+  MoveResult move(const RepoPath& from, const std::string& name);
+  /// G4: takes an object out. False if it is not there (any more).
+  bool take_out(const ObjectName& name);
+
+ private:
+  Backend& backend_;
+  const std::string run_;
+  bool is_made_ = false;
+};
+
+/// True if a content with these sums may lie under `name`.
+bool fits_name(const Sums& sums, const ObjectName& name);
+
 enum class PutBack {
   done,     ///< back in objects/
-  damaged,  ///< its content is not what its name says; it was not moved
+  damaged,  ///< its content is not what its name says, or cannot be read; it was not moved
   gone,     ///< no longer there, or its name in objects/ is taken by now
 };
 

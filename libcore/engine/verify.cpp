@@ -73,8 +73,21 @@ class Verification {
   std::vector<Finding> damaged_;  // what was confirmed, sorted by content
 };
 
+/// A page that only somebody else has is damage, but what lies below it is not unknown.
 PageSurvey::Fetch Verification::fetcher() {
-  return [this](const Sums& sums) { return deps_.repository.read_object(sums); };
+  return [this](const Sums& sums) {
+    try {
+      return deps_.repository.read_object(sums);
+    } catch (const Error& error) {
+      std::optional<DamageKind> kind = damage_of_page(error);
+      std::optional<std::string> spare;
+      if (kind && deps_.spare_page) spare = deps_.spare_page(sums);
+      if (!spare) throw;
+      findings_.add(
+          {ContentKey::of(sums.digest, sums.check), sums.size, *kind, true, false, true});
+      return *spare;
+    }
+  };
 }
 
 Inventory::Foreign Verification::foreign() {
@@ -217,7 +230,7 @@ void Verification::tell() {
   std::vector<ContentKey> contents;
   for (const Finding& finding : damaged_) contents.push_back(finding.content);
   std::vector<bool> is_needed(contents.size());
-  Locator locator(deps_.repository, pages_, contents, deps_.stop);
+  Locator locator(deps_.repository, fetcher(), pages_, contents, deps_.stop);
   for (const VerifiedHead& head : heads_) {
     std::optional<bool> is_there;  // asked once for each head that needs something
     locator.locate(head, [&](std::size_t content, const std::string& revision,
@@ -233,6 +246,7 @@ void Verification::tell() {
     if (damaged_[i].is_cited && !is_needed[i]) continue;
     if (!damaged_[i].is_cited) tell(damaged_[i], "", "", 0);
     ++report_.objects_damaged;
+    report_.findings.push_back(damaged_[i]);
     report_.accepted += options_.accepted_losses.count(to_string(damaged_[i].name(kind_)));
   }
 }

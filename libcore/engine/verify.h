@@ -60,6 +60,7 @@ struct VerifyReport {
   std::uint64_t in_bad = 0;
   std::uint64_t temporaries = 0, temporary_bytes = 0;
   std::uint64_t foreign = 0;  ///< names that do not belong in a repository
+  std::vector<Finding> findings;  ///< what `objects_damaged` counts, sorted by content
 
   bool is_damaged() const { return objects_damaged > accepted || manifests_damaged > 0; }
 };
@@ -72,6 +73,9 @@ struct VerifyDeps {
   std::stop_token stop;
   std::function<void(const Damage&)>
       tell;  ///< for each damaged content and each path that needs it
+  /// Where a page may be had that is damaged or missing here, so that what lies below it is
+  /// verified as well: its verified text, or nullopt. Empty: nowhere.
+  std::function<std::optional<std::string>(const Sums&)> spare_page = {};
 };
 
 /// Verifies a repository: every head, every distinct page, every object that revisions refer to,

@@ -14,9 +14,13 @@ std::size_t Locator::KeyHash::operator()(const ContentKey& key) const {
   return head;
 }
 
-Locator::Locator(const Repository& repository, PageSurvey& pages,
+Locator::Locator(const Repository& repository, PageSurvey::Fetch fetch, PageSurvey& pages,
                  const std::vector<ContentKey>& contents, std::stop_token stop)
-    : repository_(repository), pages_(pages), contents_(contents), stop_(std::move(stop)) {
+    : repository_(repository),
+      fetch_(std::move(fetch)),
+      pages_(pages),
+      contents_(contents),
+      stop_(std::move(stop)) {
   if (!contents_.empty()) mark_pages();
 }
 
@@ -37,7 +41,7 @@ void Locator::mark_pages() {
 bool Locator::leads_to_content(const PageLink& link, PageScanner& scanner) {
   if (is_wanted(link.key)) return true;
   try {
-    std::string text = repository_.read_object(link.sums(repository_.info().digest));
+    std::string text = fetch_(link.sums(repository_.info().digest));
     const PageContent& content = scanner.scan(text, link.level);
     return std::any_of(content.contents.begin(), content.contents.end(),
                        [this](const ContentKey& key) { return is_wanted(key); }) ||
@@ -45,9 +49,7 @@ bool Locator::leads_to_content(const PageLink& link, PageScanner& scanner) {
                        [this](const PageLink& child) { return marked_.count(child.key) > 0; });
   } catch (const Error& error) {
     // Damaged in a way of its own, which is among the findings; or gone with its revisions.
-    if (error.kind() != ErrorKind::corrupt && error.kind() != ErrorKind::not_found &&
-        error.kind() != ErrorKind::io)
-      throw;
+    if (!damage_of_page(error)) throw;
     return false;
   }
 }
@@ -70,11 +72,9 @@ void Locator::descend(const PageRef& ref, const std::string& revision, const Fou
     found(index, revision, ref.first, ref.entries);
   Page page;
   try {
-    page = parse_page(ref, repository_.read_object(ref.sums()), repository_.info().digest);
+    page = parse_page(ref, fetch_(ref.sums()), repository_.info().digest);
   } catch (const Error& error) {
-    if (error.kind() != ErrorKind::corrupt && error.kind() != ErrorKind::not_found &&
-        error.kind() != ErrorKind::io)
-      throw;
+    if (!damage_of_page(error)) throw;
     return;  // told by what was found above
   }
   for (const Entry& entry : page.entries)

@@ -21,8 +21,8 @@ class Locator {
                                    const std::string& path, std::uint64_t entries)>;
 
   /// `contents`: sorted. All must outlive it.
-  Locator(const Repository& repository, PageSurvey& pages, const std::vector<ContentKey>& contents,
-          std::stop_token stop);
+  Locator(const Repository& repository, PageSurvey::Fetch fetch, PageSurvey& pages,
+          const std::vector<ContentKey>& contents, std::stop_token stop);
 
   void locate(const VerifiedHead& head, const Found& found);
 
@@ -38,6 +38,7 @@ class Locator {
   };
 
   const Repository& repository_;
+  const PageSurvey::Fetch fetch_;
   PageSurvey& pages_;
   const std::vector<ContentKey>& contents_;
   const std::stop_token stop_;

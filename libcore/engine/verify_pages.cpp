@@ -17,6 +17,19 @@ constexpr unsigned kMaxReaders = 4;
 
 }  // namespace
 
+std::optional<DamageKind> damage_of_page(const Error& error) {
+  switch (error.kind()) {
+    case ErrorKind::not_found:
+      return DamageKind::missing;
+    case ErrorKind::io:
+      return DamageKind::unreadable;
+    case ErrorKind::corrupt:
+      return DamageKind::digest;
+    default:
+      return std::nullopt;
+  }
+}
+
 void expect_pages(const Repository& repository, const std::vector<PageLink>& pages) {
   if (repository.backend().traits().cheap_stat) return;
   std::vector<Expected> expected;
@@ -132,22 +145,20 @@ void PageSurvey::read_batches(unsigned level, int& shard, const std::stop_token&
 }
 
 void PageSurvey::read_page(Reader& reader, const KnownPage& page, Below& below) {
-  Finding finding{page.link.key, page.link.size, DamageKind::digest, true, false, true};
+  Finding finding{page.link.key, page.link.size, DamageKind::page, true, false, true};
+  bool is_fetched = false;
   try {
     std::string text = fetch_(page.link.sums(repository_.info().digest));
-    finding.kind = DamageKind::page;
+    is_fetched = true;
     Page content = reader.parse(page.link, text);
     for (const Entry& entry : content.entries)
       if (entry.digest)
         below.contents.push_back({ContentKey::of(*entry.digest, entry.check), entry.size, 0});
     for (const PageRef& child : content.pages) below.pages.push_back({PageLink::of(child)});
   } catch (const Error& error) {
-    if (error.kind() == ErrorKind::not_found)
-      finding.kind = DamageKind::missing;
-    else if (error.kind() == ErrorKind::io)
-      finding.kind = DamageKind::unreadable;
-    else if (error.kind() != ErrorKind::corrupt)
-      throw;
+    std::optional<DamageKind> kind = damage_of_page(error);
+    if (!kind) throw;
+    if (!is_fetched) finding.kind = *kind;
     findings_.add(finding);
   }
 }

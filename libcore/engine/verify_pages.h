@@ -4,10 +4,12 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "libcore/base/error.h"
 #include "libcore/engine/sharded_set.h"
 #include "libcore/engine/verify_finding.h"
 #include "libcore/store/page_scanner.h"
@@ -75,6 +77,9 @@ class PageSurvey {
   ShardedSet<Citation> citations_{24 << 20};
   std::uint64_t pages_ = 0;
 };
+
+/// What an error of fetching a page says of the page; nullopt: nothing.
+std::optional<DamageKind> damage_of_page(const Error& error);
 
 /// Says to a distant backend that these pages will be read now.
 void expect_pages(const Repository& repository, const std::vector<PageLink>& pages);

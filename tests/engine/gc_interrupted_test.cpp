@@ -1,9 +1,4 @@
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
-#include <csignal>
-#include <cstdio>
 #include <filesystem>
 #include <random>
 
@@ -38,23 +33,7 @@ struct Scene : Versions {
 
 /// Runs gc in a process that is killed at call `n` if it comes to that.
 void collect_killed(const Place& place, std::uint64_t n) {
-  std::fflush(nullptr);
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    try {
-      const auto backend = place.connect();
-      backend->set_hook(kill_at(n));
-      collect(*backend, at_once());
-    } catch (const std::exception& error) {
-      std::fprintf(stderr, "the child failed: %s\n", error.what());
-      ::_exit(1);
-    }
-    ::_exit(0);
-  }
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  REQUIRE((WIFSIGNALED(status) || WEXITSTATUS(status) == 0));
+  run_killed(place, n, [](Backend& backend) { collect(backend, at_once()); });
 }
 
 TEST_CASE(

@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstdio>
 #include <filesystem>
 
 #include "libcore/base/fd.h"
@@ -139,6 +142,26 @@ Trial::Trial(const Versions& versions) : source(versions.source), expected(versi
 
 void Trial::back_up() {
   expected[client.back_up(place, source.path()).head.revision()] = facts_of(source.path());
+}
+
+void run_killed(const Place& place, std::uint64_t n, const std::function<void(Backend&)>& act) {
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    try {
+      const auto backend = place.connect();
+      backend->set_hook(kill_at(n));
+      act(*backend);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "the child failed: %s\n", error.what());
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE((WIFSIGNALED(status) || WEXITSTATUS(status) == 0));
 }
 
 std::vector<std::string> calls_of_gc(const Versions& versions, const GcOptions& options) {

@@ -70,6 +70,10 @@ struct Trial {
   RevisionTrees expected;
 };
 
+/// Runs `act` in a process of its own, which is killed at its call `n` to the repository if it comes
+/// to that.
+void run_killed(const Place& place, std::uint64_t n, const std::function<void(Backend&)>& act);
+
 /// The calls to its repository that gc makes for `versions`, in order: "list objects/ab", …
 std::vector<std::string> calls_of_gc(const Versions& versions, const GcOptions& options);
 /// The numbers of those calls at which an interruption is worth a try: all, but of the many shards

@@ -29,7 +29,8 @@ std::set<std::string> Verified::kinds() const {
   return kinds;
 }
 
-Verified verify(Backend& backend, const VerifyOptions& options, const std::string& memory) {
+Verified verify(Backend& backend, const VerifyOptions& options, const std::string& memory,
+                const std::function<std::optional<std::string>(const Sums&)>& spare_page) {
   Verified verified;
   verified.observer = std::make_unique<RecordingObserver>();
   const Repository repository = Repository::open(backend, false);
@@ -42,7 +43,8 @@ Verified verify(Backend& backend, const VerifyOptions& options, const std::strin
                         remembered.get(),
                         *verified.observer,
                         {},
-                        [&](const Damage& damage) { verified.damages.push_back(damage); }};
+                        [&](const Damage& damage) { verified.damages.push_back(damage); },
+                        spare_page};
   verified.report = run_verify(deps, options);
   return verified;
 }

@@ -23,7 +23,8 @@ struct Verified {
 
 /// Verifies by reading. `memory`: the cache directory in which it is remembered; "" for none.
 Verified verify(Backend& backend, const VerifyOptions& options = {},
-                const std::string& memory = "");
+                const std::string& memory = "",
+                const std::function<std::optional<std::string>(const Sums&)>& spare_page = {});
 Verified verify(const Place& place, const VerifyOptions& options = {},
                 const std::string& memory = "");
 

@@ -9,6 +9,7 @@
 #include "libcore/cli/repository_access.h"
 #include "libcore/cli/values.h"
 #include "libcore/engine/verify.h"
+#include "tools/reverse-verify/repair.h"
 #include "tools/reverse-verify/report.h"
 
 namespace reverse {
@@ -28,9 +29,13 @@ class VerifyCommand : public Command {
   void read_accepted_losses(const std::string& file);
   void find_revisions(const Repository& repository, Invocation& call);
   ExitCode verify(const Repository& repository, Invocation& call);
+  void repair(const Repository& repository, const VerifyReport& report, VerifyManner& manner,
+              Invocation& call);
+  ExitCode code_for(const VerifyReport& report) const;
 
   VerifyOptions verify_;
   FilterOptions filter_;
+  RepairPlan repairs_;
 };
 
 void VerifyCommand::declare_options(OptionSet& options) {
@@ -44,7 +49,7 @@ void VerifyCommand::declare_options(OptionSet& options) {
   options.value({"subset"}, "N/T", "one object of every T, others for each N from 1 to T",
                 [this](const std::string& text) { take_subset(text); });
   filter_.declare(options);
-  options.heading("What is known");
+  repairs_.declare(options);
   options.value({"accept-loss"}, "FILE",
                 "objects that nobody has any more, one a line: named, but no reason for exit 4",
                 [this](const std::string& file) { read_accepted_losses(file); });
@@ -90,9 +95,12 @@ void VerifyCommand::find_revisions(const Repository& repository, Invocation& cal
 }
 
 ExitCode VerifyCommand::execute(Invocation& call) {
-  ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 0), call);
-  find_revisions(access.repository, call);
-  return verify(access.repository, call);
+  const std::string location = take_repository(call, RepositoryPlace::first, 0);
+  std::unique_ptr<Backend> backend = open_backend(parse_location(location), call);
+  const Repository repository = Repository::open(*backend, repairs_.is_wanted());
+  repairs_.open_sources(repository, location, call);
+  find_revisions(repository, call);
+  return verify(repository, call);
 }
 
 ExitCode VerifyCommand::verify(const Repository& repository, Invocation& call) {
@@ -109,18 +117,39 @@ ExitCode VerifyCommand::verify(const Repository& repository, Invocation& call) {
     ProgressPrinter progress(call.io, call.output, call.common,
                              [&] { return observer.snapshot("verify", "verified"); });
     report = run_verify({repository, prover, memory.get(), observer, call.io.stop,
-                         [&](const Damage& damage) { tell_damage(damage, call.output); }},
+                         [&](const Damage& damage) { tell_damage(damage, call.output); },
+                         [this](const Sums& sums) { return repairs_.page(sums); }},
                         verify_);
   }
   call.output.end_problems("--json");
-  ExitCode code = report.is_damaged()       ? ExitCode::damage
-                  : report.not_verified > 0 ? ExitCode::incomplete
-                                            : ExitCode::ok;
-  tell_report(report,
-              {std::string(prover.where()), verify_.quick ? kQuickProves : prover.describe(), verify_.quick,
-               std::chrono::steady_clock::now() - started},
-              code, call.output);
+  VerifyManner manner{std::string(prover.where()),
+                      verify_.quick ? kQuickProves : prover.describe(), verify_.quick,
+                      std::chrono::steady_clock::now() - started, std::nullopt};
+  repair(repository, report, manner, call);
+  const ExitCode code = code_for(report);
+  tell_report(report, manner, code, call.output);
   return code;
+}
+
+/// A guard's refusal does not keep what was found from being told.
+void VerifyCommand::repair(const Repository& repository, const VerifyReport& report,
+                           VerifyManner& manner, Invocation& call) {
+  if (!repairs_.is_wanted()) return;
+  try {
+    repairs_.run(repository, report, verify_.accepted_losses, call);
+    manner.repaired = repairs_.tally();
+  } catch (const Error&) {
+    if (!call.output.json()) tell_report(report, manner, ExitCode::damage, call.output);
+    throw;
+  }
+}
+
+/// What was healed is no damage any more, unless it was only tried.
+ExitCode VerifyCommand::code_for(const VerifyReport& report) const {
+  const bool is_repaired = repairs_.is_wanted() && !repairs_.tally().dry_run &&
+                           report.manifests_damaged == 0 && repairs_.tally().left == 0;
+  if (report.is_damaged() && !is_repaired) return ExitCode::damage;
+  return report.not_verified > 0 ? ExitCode::incomplete : ExitCode::ok;
 }
 
 }  // namespace
@@ -132,7 +161,7 @@ const ToolSpec& verify_tool() {
       "Verifies that everything in a repository is what it was, and names what damage costs.",
       {{"reverse-verify /mnt/disk/backup", "every object, every revision"},
        {"reverse-verify -q --max-duration 2h /mnt/disk/backup", "a part each night, from cron"}},
-      {.guards = true, .progress = true},
+      {.dry_run = true, .guards = true, .progress = true},
       [] { return std::make_unique<VerifyCommand>(); }};
   return spec;
 }

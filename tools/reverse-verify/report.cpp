@@ -66,6 +66,18 @@ std::string damage_line(const VerifyReport& report) {
   return line.empty() ? "no damage found" : line;
 }
 
+std::string repair_line(const RepairTally& tally) {
+  std::string line;
+  auto add = [&](std::uint64_t count, const std::string& text) {
+    if (count > 0) line += (line.empty() ? "" : "; ") + text;
+  };
+  add(tally.healed, "healed " + amount(tally.healed, tally.healed_bytes, "object"));
+  add(tally.quarantined, "taken out " + counted(tally.quarantined, "object"));
+  add(tally.put_back, "put back " + counted(tally.put_back, "object") + " that proved whole");
+  add(tally.left, counted(tally.left, "object") + " still damaged or missing");
+  return tally.dry_run && !line.empty() ? "nothing was changed; without -n: " + line : line;
+}
+
 JsonLine summary_object(const VerifyReport& report, const VerifyManner& manner, ExitCode code) {
   JsonLine line("summary");
   line.add("revisions", report.revisions)
@@ -90,6 +102,13 @@ JsonLine summary_object(const VerifyReport& report, const VerifyManner& manner, 
       .add("proves", manner.proves)
       .add("quick", manner.quick)
       .add("total_duration", manner.took.count());
+  if (manner.repaired)
+    line.add("objects_healed", manner.repaired->healed)
+        .add("bytes_healed", manner.repaired->healed_bytes)
+        .add("objects_quarantined", manner.repaired->quarantined)
+        .add("objects_put_back", manner.repaired->put_back)
+        .add("objects_left_damaged", manner.repaired->left)
+        .add("dry_run", manner.repaired->dry_run);
   return std::move(line.add("exit_code", static_cast<int>(code)));
 }
 
@@ -129,6 +148,8 @@ void tell_report(const VerifyReport& report, const VerifyManner& manner, ExitCod
   for (const std::string& line : {coverage_line(report), surroundings_line(report)})
     if (!line.empty()) output.summary(line);
   output.summary(damage_line(report));
+  if (manner.repaired)
+    if (std::string line = repair_line(*manner.repaired); !line.empty()) output.summary(line);
 }
 
 }  // namespace reverse

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "libcore/cli/exit_code.h"
 #include "libcore/cli/output.h"
 #include "libcore/engine/verify.h"
+#include "tools/reverse-verify/repair.h"
 
 namespace reverse {
 
@@ -15,6 +17,7 @@ struct VerifyManner {
   std::string proves;  ///< a sentence: which way it was done, and what that proves
   bool quick = false;
   std::chrono::duration<double> took{};
+  std::optional<RepairTally> repaired = {};  ///< where anything was to be done about damage
 };
 
 /// One line, or object, for one thing that damage costs.
