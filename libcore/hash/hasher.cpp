@@ -1,13 +1,15 @@
 #include "libcore/hash/hasher.h"
 
 #include <openssl/evp.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <array>
 #include <new>
 
 #include "libcore/base/error.h"
+#include "libcore/hash/check_state.h"
+#include "libcore/hash/hash_lanes.h"
+#include "libcore/hash/md5_kernels.h"
 
 namespace reverse {
 namespace {
@@ -19,11 +21,6 @@ struct FreeEvpMdCtx {
   void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
 };
 using EvpMdCtx = std::unique_ptr<EVP_MD_CTX, FreeEvpMdCtx>;
-
-struct FreeXxh3State {
-  void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
-};
-using Xxh3State = std::unique_ptr<XXH3_state_t, FreeXxh3State>;
 
 /// For calls that fail only without memory or after misuse.
 void check_evp(int result, const char* call) {
@@ -52,31 +49,50 @@ Sums hash_source(Hasher& hasher, ByteSource& source) {
   return hasher.finish();
 }
 
-Check to_check(XXH128_hash_t hash) {
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, hash);
-  return Check::from_bytes(
-      {reinterpret_cast<const char*>(canonical.digest), sizeof canonical.digest});
+/// One job after the other: for digests that have no lanes.
+void hash_in_turn(DigestKind kind, HashFeed& feed) {
+  Hasher hasher(kind);
+  while (HashJob* job = feed.next()) {
+    try {
+      job->sums = hash_source(hasher, *job->source);
+    } catch (const Error&) {
+      job->error = std::current_exception();
+      hasher = Hasher(kind);  // rid of what the failed source had delivered
+    }
+    feed.done(*job);
+  }
 }
+
+/// Jobs that are all there.
+class SpanFeed : public HashFeed {
+ public:
+  explicit SpanFeed(std::span<HashJob> jobs) : jobs_(jobs) {}
+  HashJob* next() override { return next_ < jobs_.size() ? &jobs_[next_++] : nullptr; }
+  void done(HashJob&) override {}
+
+ private:
+  const std::span<HashJob> jobs_;
+  std::size_t next_ = 0;
+};
 
 }  // namespace
 
 struct Hasher::State {
   explicit State(DigestKind kind) : digest(digest_of(kind)), context(EVP_MD_CTX_new()) {
-    if (kind == DigestKind::md5) check.reset(XXH3_createState());
-    if (!context || (kind == DigestKind::md5 && !check)) throw std::bad_alloc();
+    if (!context) throw std::bad_alloc();
+    if (kind == DigestKind::md5) check.emplace();
     begin();
   }
 
   void begin() {
     check_evp(EVP_DigestInit_ex2(context.get(), digest, nullptr), "EVP_DigestInit_ex2");
-    if (check) XXH3_128bits_reset(check.get());
+    if (check) check->begin();
     size = 0;
   }
 
   const EVP_MD* digest;
   EvpMdCtx context;
-  Xxh3State check;  ///< none with SHA-256
+  std::optional<CheckState> check;  ///< none with SHA-256
   std::uint64_t size = 0;
 };
 
@@ -91,7 +107,7 @@ void Hasher::update(ByteView bytes) {
     const ByteView slice = bytes.substr(0, kSliceBytes);
     check_evp(EVP_DigestUpdate(state_->context.get(), slice.data(), slice.size()),
               "EVP_DigestUpdate");
-    if (state_->check) XXH3_128bits_update(state_->check.get(), slice.data(), slice.size());
+    if (state_->check) state_->check->update(slice);
   }
 }
 
@@ -102,7 +118,7 @@ Sums Hasher::finish() {
   unsigned length = 0;
   check_evp(EVP_DigestFinal_ex(state_->context.get(), bytes.data(), &length), "EVP_DigestFinal_ex");
   sums.digest = Digest::from_bytes({reinterpret_cast<const char*>(bytes.data()), length});
-  if (state_->check) sums.check = to_check(XXH3_128bits_digest(state_->check.get()));
+  if (state_->check) sums.check = state_->check->finish();
   state_->begin();
   return sums;
 }
@@ -113,24 +129,15 @@ Sums hash_bytes(DigestKind kind, ByteView bytes) {
   return hasher.finish();
 }
 
+void hash_feed(DigestKind kind, HashFeed& feed) {
+  if (kind != DigestKind::md5) return hash_in_turn(kind, feed);
+  digest_of(kind);  // lanes need no OpenSSL, but keep to its word on what is allowed here
+  HashLanes(md5_machines().back()).run(feed);
+}
+
 void hash_many(DigestKind kind, std::span<HashJob> jobs) {
-  Hasher hasher(kind);
-  for (HashJob& job : jobs) {
-    try {
-      job.sums = hash_source(hasher, *job.source);
-    } catch (const Error&) {
-      job.error = std::current_exception();
-      hasher = Hasher(kind);  // rid of what the failed source had delivered
-    }
-  }
-}
-
-std::uint64_t xxh3_64(ByteView bytes, std::uint64_t seed) {
-  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
-}
-
-Check check_of(ByteView bytes) {
-  return to_check(XXH3_128bits(bytes.data(), bytes.size()));
+  SpanFeed feed(jobs);
+  hash_feed(kind, feed);
 }
 
 std::string sha256_hex(ByteView bytes) {

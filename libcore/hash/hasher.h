@@ -50,9 +50,26 @@ struct HashJob {
   std::exception_ptr error;      ///< what `source` threw; `sums` is then meaningless
 };
 
-/// Hashes all jobs; the interface under which vector lanes hash many contents side by side.
-/// A source that throws an `Error` fails its own job only; anything else (`Cancelled`) is thrown.
-/// Sources are pulled by the calling thread, in any order between jobs. Thread-safe.
+/// Contents that come one after the other, to be hashed side by side.
+class HashFeed {
+ public:
+  virtual ~HashFeed() = default;
+  /// The next content, which stays until it is done; null if there is none at the moment. Asked
+  /// whenever there is room for one, so it should answer at once while others are being hashed.
+  virtual HashJob* next() = 0;
+  /// `job` has its result. In the order in which they end, not that in which they began.
+  virtual void done(HashJob& job) = 0;
+};
+
+/// Hashes what `feed` delivers: MD5 with up to 32 contents in the lanes of vector registers,
+/// SHA-256 one after the other. Returns once everything is done and `next` has nothing more. A
+/// source that throws an `Error` fails its own job only; anything else (`Cancelled`), and what
+/// `feed` throws, is thrown. Everything is called by the calling thread, sources in any order
+/// between jobs. Chunks of some 64 KiB are best: those of all lanes then stay in the cache.
+/// Thread-safe.
+void hash_feed(DigestKind kind, HashFeed& feed);
+
+/// Likewise for jobs that are all there.
 void hash_many(DigestKind kind, std::span<HashJob> jobs);
 
 /// XXH3-64 with `seed`: where pages are cut, and the ids of hard-link groups (schema/FORMAT.md).
