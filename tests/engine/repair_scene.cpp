@@ -57,8 +57,8 @@ Healed heal_from_repository(Backend& backend, Backend& other) {
   const Repository from = Repository::open(other, false);
   std::vector<std::unique_ptr<HealSource>> sources;
   sources.push_back(repository_source(from, Repository::open(backend, true).info().digest));
-  const Verified found =
-      verify(backend, {}, "", [&](const Sums& sums) { return sources.front()->page(sums); });
+  const Verified found = verify(backend, {}, "", ProveWhere::client,
+                                [&](const Sums& sums) { return sources.front()->page(sums); });
   return heal(backend, found.report.findings, sources);
 }
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -30,22 +31,25 @@ std::set<std::string> Verified::kinds() const {
 }
 
 Verified verify(Backend& backend, const VerifyOptions& options, const std::string& memory,
+                ProveWhere where,
                 const std::function<std::optional<std::string>(const Sums&)>& spare_page) {
   Verified verified;
   verified.observer = std::make_unique<RecordingObserver>();
   const Repository repository = Repository::open(backend, false);
-  ReadingProver prover(backend, repository.info().digest);
   std::unique_ptr<VerifiedSet> remembered;
   const auto warn = [&](const std::string& message) { verified.observer->warning(message); };
+  const std::unique_ptr<ObjectProver> prover = make_prover(repository, where, warn, {});
   if (!memory.empty()) remembered = VerifiedSet::open(memory, repository.info().id, warn);
   const VerifyDeps deps{repository,
-                        prover,
+                        *prover,
                         remembered.get(),
                         *verified.observer,
                         {},
                         [&](const Damage& damage) { verified.damages.push_back(damage); },
                         spare_page};
   verified.report = run_verify(deps, options);
+  verified.where = prover->where();
+  verified.manner = prover->describe();
   return verified;
 }
 
@@ -73,6 +77,15 @@ std::vector<std::string> objects_of(const Place& place, bool only_files) {
     if (!only_files || needs.count(path) > 0) objects.push_back(path);
   }
   return objects;
+}
+
+void copy_to(const std::string& folder, const Place& place) {
+  fs::copy(place.path(), folder, fs::copy_options::recursive);
+  struct stat owner;
+  REQUIRE(::stat(fs::path(folder).parent_path().c_str(), &owner) == 0);
+  REQUIRE(::chown(folder.c_str(), owner.st_uid, owner.st_gid) == 0);
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder))
+    REQUIRE(::chown(entry.path().c_str(), owner.st_uid, owner.st_gid) == 0);
 }
 
 void flip_bit(const std::string& path, std::uint64_t bit) {

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "libcore/base/fd.h"
+#include "libcore/base/read_all.h"
 #include "libcore/base/text.h"
 #include "libcore/cli/location.h"
 #include "libcore/cli/repository_access.h"
@@ -15,21 +16,9 @@ namespace {
 
 constexpr std::size_t kLongestList = std::size_t{1} << 30;  // bytes
 
-/// All that comes from standard input.
-std::string all_of(int fd) {
-  std::string text;
-  std::size_t size = 0;
-  do {
-    text.resize(size + (std::size_t{64} << 10));
-    size += read_full(fd, text.data() + size, text.size() - size, "standard input");
-  } while (size == text.size() && size < kLongestList);
-  text.resize(size);
-  return text;
-}
-
 /// What a list of names holds: `separator` between them, no empty ones.
 std::vector<std::string> names_in(const std::string& file, char separator, int stdin_fd) {
-  std::string text = file == "-" ? all_of(stdin_fd) : read_file(file, kLongestList);
+  std::string text = file == "-" ? read_all(stdin_fd, "standard input", kLongestList) : read_file(file, kLongestList);
   std::vector<std::string> names;
   for (std::string_view name : split(text, separator))
     if (!name.empty()) names.emplace_back(name);

@@ -3,12 +3,15 @@
 #include <chrono>
 
 #include "libcore/base/fd.h"
+#include "libcore/base/read_all.h"
 #include "libcore/base/text.h"
 #include "libcore/cli/cli_observer.h"
 #include "libcore/cli/progress.h"
 #include "libcore/cli/repository_access.h"
 #include "libcore/cli/values.h"
+#include "libcore/engine/sums_service.h"
 #include "libcore/engine/verify.h"
+#include "libcore/engine/verify_remote.h"
 #include "tools/reverse-verify/repair.h"
 #include "tools/reverse-verify/report.h"
 
@@ -19,6 +22,13 @@ namespace {
 constexpr const char* kQuickProves =
     "listed only: every object is there and has its size; contents were not read";
 
+ProveWhere where_value(const std::string& text) {
+  if (text == "auto") return ProveWhere::automatic;
+  if (text == "server") return ProveWhere::server;
+  if (text == "client") return ProveWhere::client;
+  fail(ErrorKind::usage, "'{}' is none of auto, server, client", printable(text));
+}
+
 class VerifyCommand : public Command {
  public:
   void declare_options(OptionSet& options) override;
@@ -27,6 +37,7 @@ class VerifyCommand : public Command {
  private:
   void take_subset(const std::string& text);
   void read_accepted_losses(const std::string& file);
+  void serve_sums(Invocation& call) const;
   void find_revisions(const Repository& repository, Invocation& call);
   ExitCode verify(const Repository& repository, Invocation& call);
   void repair(const Repository& repository, const VerifyReport& report, VerifyManner& manner,
@@ -36,6 +47,8 @@ class VerifyCommand : public Command {
   VerifyOptions verify_;
   FilterOptions filter_;
   RepairPlan repairs_;
+  ProveWhere where_ = ProveWhere::automatic;
+  std::optional<DigestKind> sums_;  ///< to be served to another machine
 };
 
 void VerifyCommand::declare_options(OptionSet& options) {
@@ -49,6 +62,18 @@ void VerifyCommand::declare_options(OptionSet& options) {
   options.value({"subset"}, "N/T", "one object of every T, others for each N from 1 to T",
                 [this](const std::string& text) { take_subset(text); });
   filter_.declare(options);
+  options.heading("Where");
+  options.value({"where", 0, Shown::first}, "WHERE",
+                "who reads the objects: auto (the server if it can, the default), server, client",
+                [this](const std::string& text) { where_ = where_value(text); });
+  options.value({"sums"}, "KIND",
+                "what a verification on another machine starts here: hashes (md5, sha256) the "
+                "files that standard input names",
+                [this](const std::string& text) {
+                  sums_ = parse_digest_kind(text);
+                  if (!sums_)
+                    fail(ErrorKind::usage, "'{}' is neither md5 nor sha256", printable(text));
+                });
   repairs_.declare(options);
   options.value({"accept-loss"}, "FILE",
                 "objects that nobody has any more, one a line: named, but no reason for exit 4",
@@ -94,7 +119,24 @@ void VerifyCommand::find_revisions(const Repository& repository, Invocation& cal
     fail(ErrorKind::not_found, "no revision matches --set, --host and --tag");
 }
 
+/// Everything is read before anything is said: so nobody waits for the other one.
+void VerifyCommand::serve_sums(Invocation& call) const {
+  if (!call.operands.empty()) fail(ErrorKind::usage, "--sums takes names on standard input only");
+  const std::string question = read_all(call.io.in_fd, "standard input");
+  answer_sums(
+      question, *sums_,
+      [&](std::string_view line) {
+        call.io.out.write(std::string(line) + "\n");
+        call.io.out.flush();
+      },
+      call.io.stop);
+}
+
 ExitCode VerifyCommand::execute(Invocation& call) {
+  if (sums_) {
+    serve_sums(call);
+    return ExitCode::ok;
+  }
   const std::string location = take_repository(call, RepositoryPlace::first, 0);
   std::unique_ptr<Backend> backend = open_backend(parse_location(location), call);
   const Repository repository = Repository::open(*backend, repairs_.is_wanted());
@@ -105,25 +147,24 @@ ExitCode VerifyCommand::execute(Invocation& call) {
 
 ExitCode VerifyCommand::verify(const Repository& repository, Invocation& call) {
   auto started = std::chrono::steady_clock::now();
-  const DigestKind digest = repository.info().digest;
-  ReadingProver prover(repository.backend(), digest);
+  const auto warn = [&](const std::string& message) { call.output.warning(message); };
+  std::unique_ptr<ObjectProver> prover =
+      make_prover(repository, verify_.quick ? ProveWhere::client : where_, warn, call.io.stop);
   std::unique_ptr<VerifiedSet> memory;
-  if (!verify_.quick)
-    memory = VerifiedSet::open(call.common.cache_dir, repository.info().id,
-                               [&](const std::string& message) { call.output.warning(message); });
+  if (!verify_.quick) memory = VerifiedSet::open(call.common.cache_dir, repository.info().id, warn);
   CliObserver observer(call.output, false);
   VerifyReport report;
   {
     ProgressPrinter progress(call.io, call.output, call.common,
                              [&] { return observer.snapshot("verify", "verified"); });
-    report = run_verify({repository, prover, memory.get(), observer, call.io.stop,
+    report = run_verify({repository, *prover, memory.get(), observer, call.io.stop,
                          [&](const Damage& damage) { tell_damage(damage, call.output); },
                          [this](const Sums& sums) { return repairs_.page(sums); }},
                         verify_);
   }
   call.output.end_problems("--json");
-  VerifyManner manner{std::string(prover.where()),
-                      verify_.quick ? kQuickProves : prover.describe(), verify_.quick,
+  VerifyManner manner{std::string(prover->where()),
+                      verify_.quick ? kQuickProves : prover->describe(), verify_.quick,
                       std::chrono::steady_clock::now() - started, std::nullopt};
   repair(repository, report, manner, call);
   const ExitCode code = code_for(report);
