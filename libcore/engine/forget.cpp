@@ -32,6 +32,12 @@ std::vector<std::string> names_of(const std::vector<Mark>& marks) {
   return names;
 }
 
+std::vector<std::string> names_of(const std::vector<ListedRevision>& revisions) {
+  std::vector<std::string> names;
+  for (const ListedRevision& revision : revisions) names.push_back(revision.name);
+  return names;
+}
+
 bool is_finished(const Repository& repository, const std::string& revision) {
   return repository.read_head(revision).outcome != Outcome::checkpoint;
 }
@@ -50,17 +56,18 @@ bool any_finished(const Repository& repository, const std::vector<std::string>& 
 }
 
 /// Something must be left of every set; if it has revisions of runs that came to their end, one of
-/// those. `forgotten` and `marked` are sorted.
-void guard_last(const Repository& repository, const std::vector<std::string>& forgotten,
-                const std::vector<std::string>& marked, const std::set<std::string>& allow) {
+/// those. All are sorted; `all` holds at least every revision of the sets concerned.
+void guard_last(const Repository& repository, const std::vector<std::string>& all,
+                const std::vector<std::string>& forgotten, const std::vector<std::string>& marked,
+                const std::set<std::string>& allow) {
   if (allow.count("last") > 0) return;
-  std::map<std::string, std::vector<std::string>> by_set;
-  for (const std::string& revision : forgotten) by_set[set_of(revision)].push_back(revision);
-  for (const auto& [set, going] : by_set) {
-    std::vector<std::string> all;
-    for (const std::string& name : repository.revisions(set)) all.push_back(set + "/" + name);
-    std::vector<std::string> left = without(without(all, marked), going);
-    if (any_finished(repository, left) || (!left.empty() && !any_finished(repository, going)))
+  std::map<std::string, std::vector<std::string>> going, staying;
+  for (const std::string& revision : forgotten) going[set_of(revision)].push_back(revision);
+  for (const std::string& revision : without(without(all, marked), forgotten))
+    staying[set_of(revision)].push_back(revision);
+  for (const auto& [set, revisions] : going) {
+    const std::vector<std::string>& left = staying[set];
+    if (any_finished(repository, left) || (!left.empty() && !any_finished(repository, revisions)))
       continue;
     fail(ErrorKind::refused,
          "{} would be left without a revision: nothing was changed; if that is right, add --allow "
@@ -69,23 +76,22 @@ void guard_last(const Repository& repository, const std::vector<std::string>& fo
   }
 }
 
+/// Every revision of the sets that `revisions` are of, sorted.
+std::vector<std::string> all_of_their_sets(const Repository& repository,
+                                           const std::vector<std::string>& revisions) {
+  std::set<std::string> sets;
+  for (const std::string& revision : revisions) sets.insert(set_of(revision));
+  std::vector<std::string> all;
+  for (const std::string& set : sets)
+    for (const std::string& name : repository.revisions(set)) all.push_back(set + "/" + name);
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
 DatedRevision dated(const ListedRevision& listed, const Head& head) {
   Timestamp started = parse_rfc3339(head.started).value_or(listed.arrived);
   return {listed.name,    started,      offset_of(head.started, started),
           listed.arrived, head.outcome, head.tags};
-}
-
-/// Revisions of sets that the filter leaves and that are not among `marked`.
-std::vector<ListedRevision> list_candidates(const Repository& repository,
-                                            const RevisionFilter& filter,
-                                            const std::vector<std::string>& marked) {
-  std::vector<std::string> sets = matching_sets(repository, filter);
-  SeenHeads seen = SeenHeads::read(repository.backend());
-  std::vector<ListedRevision> listed = list_all_revisions(repository, seen, true);
-  std::erase_if(listed, [&](const ListedRevision& revision) {
-    return !holds(sets, set_of(revision.name)) || holds(marked, revision.name);
-  });
-  return listed;
 }
 
 /// Whether gc has taken the mark of a revision and not come to move its head yet.
@@ -101,23 +107,26 @@ RuledRevisions apply_rules(const Repository& repository, const RetentionRules& r
                            const RevisionFilter& filter, const std::set<std::string>& allow,
                            const std::stop_token& stop) {
   RuledRevisions result;
-  result.marked = list_marks(repository.backend());
-  std::vector<std::string> marked = names_of(result.marked);
-  std::vector<ListedRevision> listed = list_candidates(repository, filter, marked);
-  std::vector<std::string> names;
-  for (const ListedRevision& revision : listed) names.push_back(revision.name);
+  const SeenHeads seen = SeenHeads::read(repository.backend());
+  RepositoryNames listed = list_names(repository, seen, true);
+  const std::vector<std::string> all = names_of(listed.revisions);
+  const std::vector<std::string> marked = names_of(listed.marks);
+  std::erase_if(listed.revisions, [&](const ListedRevision& revision) {
+    return !fits_set(filter, set_of(revision.name)) || holds(marked, revision.name);
+  });
+  const std::vector<std::string> names = names_of(listed.revisions);
   std::vector<DatedRevision> revisions;
   read_heads(repository, names, stop, [&](std::size_t i, const Head& head) {
-    if (has_any_tag(head, filter.tags)) revisions.push_back(dated(listed[i], head));
+    if (has_any_tag(head, filter.tags)) revisions.push_back(dated(listed.revisions[i], head));
   });
   result.plan = apply_retention(rules, std::move(revisions));
   for (const Verdict& verdict : result.plan.verdicts)
     if (verdict.reasons.empty()) result.forget.push_back(verdict.revision);
   std::sort(result.forget.begin(), result.forget.end());
-  guard_last(repository, result.forget, marked, allow);
-  std::vector<std::string> sets = matching_sets(repository, filter);
-  std::erase_if(result.marked,
-                [&](const Mark& mark) { return !holds(sets, set_of(mark.revision)); });
+  guard_last(repository, all, result.forget, marked, allow);
+  for (Mark& mark : listed.marks)
+    if (fits_set(filter, set_of(mark.revision)) && holds(all, mark.revision))
+      result.marked.push_back(std::move(mark));
   return result;
 }
 
@@ -128,7 +137,7 @@ std::vector<std::string> forget_revisions(const Repository& repository,
   revisions.erase(std::unique(revisions.begin(), revisions.end()), revisions.end());
   std::vector<std::string> marked = names_of(list_marks(repository.backend()));
   std::vector<std::string> unmarked = without(revisions, marked);
-  guard_last(repository, unmarked, marked, allow);
+  guard_last(repository, all_of_their_sets(repository, unmarked), unmarked, marked, allow);
   return dry_run ? unmarked : make_marks(repository.backend(), unmarked);
 }
 

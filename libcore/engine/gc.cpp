@@ -33,7 +33,7 @@ class Collection {
         ages_(backend_, options),
         plan_(repository, options, ages_, report_, stop) {}
 
-  void plan() { plan_.make(); }
+  void plan();
   GcReport apply();
 
  private:
@@ -65,6 +65,15 @@ class Collection {
   GcPlan plan_;
   ShardedSet<TrashedObject> doomed_;
 };
+
+void Collection::plan() {
+  plan_.make();
+  for (const RepoPath& directory : plan_.doubtful)
+    observer_.warning(fmt::format(
+        "{} is listed as empty, which this server's word does not prove; a run that is not dry "
+        "makes sure, and stops if it is not",
+        backend_.display(directory)));
+}
 
 // --- what is done
 

@@ -76,9 +76,10 @@ GcPlan::GcPlan(const Repository& repository, const GcOptions& options, const GcA
 
 void GcPlan::make() {
   seen = SeenHeads::read(repository_.backend());
-  list_revisions();
+  RepositoryNames names = list_revisions();
+  doubtful = std::move(names.doubtful);
   trash.list();
-  find_due_marks();
+  find_due_marks(names.marks);
   half_expired = common(revisions, trash.half_expired());
   add_live(united(due_marks, half_expired));
   find_candidates();
@@ -86,16 +87,16 @@ void GcPlan::make() {
   guard();
 }
 
-void GcPlan::list_revisions() {
+RepositoryNames GcPlan::list_revisions() {
+  RepositoryNames names = list_names(repository_, seen, options_.dry_run);
   revisions.clear();
-  for (ListedRevision& revision : list_all_revisions(repository_, seen, options_.dry_run))
-    revisions.push_back(std::move(revision.name));
+  for (const ListedRevision& revision : names.revisions) revisions.push_back(revision.name);
+  return names;
 }
 
-void GcPlan::find_due_marks() {
+void GcPlan::find_due_marks(const std::vector<Mark>& listed) {
   std::map<std::string, Timestamp> marks;
-  for (const Mark& mark : list_marks(repository_.backend()))
-    marks.emplace(mark.revision, mark.made);
+  for (const Mark& mark : listed) marks.emplace(mark.revision, mark.made);
   for (const std::string& revision : common(revisions, options_.forget))
     if (marks.emplace(revision, ages_.begun()).second) report_.forgotten.push_back(revision);
   for (const auto& [revision, made] : marks) {

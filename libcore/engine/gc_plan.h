@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libcore/engine/gc.h"
+#include "libcore/engine/gc_roots.h"
 #include "libcore/engine/gc_trash.h"
 #include "libcore/engine/live_set.h"
 #include "libcore/engine/sharded_set.h"
@@ -61,20 +62,21 @@ class GcPlan {
   void make();
 
   /// Lists the revisions again.
-  void list_revisions();
+  RepositoryNames list_revisions();
   /// Reads those listed that are not known to be live yet, `but` excepted.
   void add_live(const std::vector<std::string>& but = {});
 
   SeenHeads seen;
   std::vector<std::string> revisions;     ///< as listed last
   std::vector<std::string> due_marks;     ///< of revisions that need not be there
+  std::vector<RepoPath> doubtful;         ///< `RepositoryNames::doubtful`, at first
   std::vector<std::string> half_expired;  ///< an earlier run took the mark and left the head
   LiveSet live;
   ShardedSet<GcCandidate> candidates;
   Trash trash;
 
  private:
-  void find_due_marks();
+  void find_due_marks(const std::vector<Mark>& listed);
   void find_candidates();
   bool is_ours(const ObjectName& name) const;
   void look_at_unreferenced(const ListedFile& file);

@@ -1,13 +1,11 @@
 #include "libcore/engine/gc_roots.h"
 
 #include <algorithm>
-#include <map>
-#include <set>
 
 #include "libcore/base/error.h"
 #include "libcore/base/stop.h"
 #include "libcore/base/text.h"
-#include "libcore/store/small_files.h"
+#include "libcore/store/tree_listing.h"
 
 namespace reverse {
 
@@ -20,80 +18,71 @@ bool is_before(const ListedRevision& one, const ListedRevision& other) {
   return one.name < other.name;
 }
 
-/// Lists manifests/ level by level, so that a distant backend can fetch a whole level at once.
-class RevisionList {
- public:
-  RevisionList(const Repository& repository, bool dry_run)
-      : backend_(repository.backend()), dry_run_(dry_run) {}
-
-  std::vector<ListedRevision> run() {
-    if (!backend_.stat(layout::kManifests))
-      fail(ErrorKind::corrupt, "{} is missing", backend_.display(layout::kManifests));
-    std::vector<RepoPath> sets = subdirectories(subdirectories({layout::kManifests}));
-    for (const auto& [directory, names] : look_into(sets)) add_set(directory, names);
-    return std::move(revisions_);
+TreeListing list_both_trees(Backend& backend) {
+  constexpr std::size_t kDepth = 3;  // HOST/LABEL/NAME
+  try {
+    return list_trees(backend, {layout::kManifests, layout::kForgotten}, kDepth);
+  } catch (const Error& error) {
+    if (error.retryable()) throw;
+    fail(ErrorKind::corrupt, "{}", error.what());
   }
+}
 
- private:
-  using Names = std::map<std::string, FileStat>;
-  using Directories = std::map<RepoPath, Names>;
-
-  Directories look_into(const std::vector<RepoPath>& directories) {
-    Directories found;
-    for (int look = backend_.traits().reliable_listing ? 1 : 0; look < 2; ++look) {
-      expect_listings(backend_, directories);
-      for (const RepoPath& directory : directories)
-        list_if_there(backend_, directory, [&](const ListedFile& file) {
-          found[directory].emplace(file.name, file.stat);
-        });
-    }
-    for (const RepoPath& directory : directories)
-      if (found.count(directory) == 0) expect_empty(directory);
-    return found;
-  }
-
-  /// A listing that is cut short can look like this; a directory that can be removed cannot.
-  void expect_empty(const RepoPath& directory) {
-    if (backend_.traits().reliable_listing || dry_run_ || directory == layout::kManifests) return;
-    if (backend_.remove_directory(directory) || !backend_.stat(directory)) return;
+/// The revision whose head is at `path`; "" for what is no head.
+std::string revision_at(const Backend& backend, const RepoPath& path) {
+  const std::vector<std::string_view> parts = split(path, '/');
+  if (parts.size() != 4 || parts[0] != layout::kManifests || !path.ends_with(kHeadSuffix))
+    return "";
+  const std::string_view name = parts[3].substr(0, parts[3].size() - kHeadSuffix.size());
+  if (!layout::is_revision_name(name))
     fail(ErrorKind::corrupt,
-         "{} is listed as empty and is not: the server hides what is in it. Run gc on the server",
-         backend_.display(directory));
+         "{}: is this a revision that somebody renamed? Give it its name back, or move it "
+         "elsewhere",
+         backend.display(path));
+  return fmt::format("{}/{}/{}", parts[1], parts[2], name);
+}
+
+std::vector<ListedRevision> revisions_in(const Backend& backend, const TreeListing& listing) {
+  std::vector<ListedRevision> revisions;
+  for (const auto& [path, stat] : listing.entries)
+    if (std::string revision = revision_at(backend, path); !revision.empty())
+      revisions.push_back({std::move(revision), stat.mtime});
+  std::sort(revisions.begin(), revisions.end(), is_before);
+  return revisions;
+}
+
+/// Directories of sets, or of hosts, that show nothing.
+std::vector<RepoPath> empty_directories(const TreeListing& listing) {
+  std::vector<RepoPath> empty;
+  for (const auto& [path, stat] : listing.entries) {
+    const std::vector<std::string_view> parts = split(path, '/');
+    const bool is_in_between = parts[0] == layout::kManifests && parts.size() > 1 &&
+                               parts.size() < 4 && layout::is_set_component(parts.back());
+    if (is_in_between && stat.type == FileType::directory && listing.shows_empty(path))
+      empty.push_back(path);
   }
+  return empty;
+}
 
-  std::vector<RepoPath> subdirectories(const std::vector<RepoPath>& directories) {
-    std::vector<RepoPath> below;
-    for (const auto& [directory, names] : look_into(directories))
-      for (const auto& [name, stat] : names)
-        if (stat.type == FileType::directory && layout::is_set_component(name))
-          below.push_back(directory + "/" + name);
-    return below;
-  }
+/// A listing that is cut short can look empty; a directory that can be removed is.
+void expect_empty(Backend& backend, const RepoPath& directory) {
+  if (backend.remove_directory(directory) || !backend.stat(directory)) return;
+  fail(ErrorKind::corrupt,
+       "{} is listed as empty and is not: the server hides what is in it. Run gc on the server",
+       backend.display(directory));
+}
 
-  void add_set(const RepoPath& directory, const Names& names) {
-    std::string set = directory.substr(layout::kManifests.size() + 1);
-    for (const auto& [file, stat] : names) {
-      std::string_view name = file;
-      if (!name.ends_with(kHeadSuffix)) continue;
-      name.remove_suffix(kHeadSuffix.size());
-      if (!layout::is_revision_name(name))
-        fail(ErrorKind::corrupt,
-             "{}: is this a revision that somebody renamed? Give it its name back, or move it "
-             "elsewhere",
-             backend_.display(directory + "/" + file));
-      revisions_.push_back({fmt::format("{}/{}", set, name), stat.mtime});
-    }
-  }
+/// gc says that it removes a revision before it does, so that one that is missing has a reason.
+bool was_removed_by_gc(Backend& backend, const std::string& revision) {
+  return SeenHeads::read(backend).was_removed(revision);
+}
 
-  Backend& backend_;
-  const bool dry_run_;
-  std::vector<ListedRevision> revisions_;
-};
-
-void expect_all_seen(const std::vector<ListedRevision>& revisions, const SeenHeads& seen) {
+void expect_all_seen(Backend& backend, const std::vector<ListedRevision>& revisions,
+                     const SeenHeads& seen) {
   for (const std::string& revision : seen.expected())
     if (!std::binary_search(revisions.begin(), revisions.end(), ListedRevision{revision, {}},
-                            is_before))
+                            is_before) &&
+        !was_removed_by_gc(backend, revision))
       fail(ErrorKind::corrupt,
            "revision {} was there and is not listed, and no gc removed it: the server may hide it. "
            "Run gc on the server; if it was removed by hand, delete the files in gc/heads",
@@ -109,12 +98,21 @@ void expect_heads(Backend& backend, const std::vector<std::string>& revisions, s
 
 }  // namespace
 
-std::vector<ListedRevision> list_all_revisions(const Repository& repository, const SeenHeads& seen,
-                                               bool dry_run) {
-  std::vector<ListedRevision> revisions = RevisionList(repository, dry_run).run();
-  std::sort(revisions.begin(), revisions.end(), is_before);
-  if (!repository.backend().traits().reliable_listing) expect_all_seen(revisions, seen);
-  return revisions;
+RepositoryNames list_names(const Repository& repository, const SeenHeads& seen, bool dry_run) {
+  Backend& backend = repository.backend();
+  const TreeListing listing = list_both_trees(backend);
+  if (listing.entries.count(layout::kManifests) == 0)
+    fail(ErrorKind::corrupt, "{} is missing", backend.display(layout::kManifests));
+  RepositoryNames names{revisions_in(backend, listing), marks_in(listing), {}};
+  if (listing.is_complete) return names;
+  for (const RepoPath& directory : empty_directories(listing)) {
+    if (dry_run)
+      names.doubtful.push_back(directory);
+    else
+      expect_empty(backend, directory);
+  }
+  expect_all_seen(backend, names.revisions, seen);
+  return names;
 }
 
 void read_heads(const Repository& repository, const std::vector<std::string>& revisions,
@@ -126,8 +124,9 @@ void read_heads(const Repository& repository, const std::vector<std::string>& re
     try {
       visit(i, repository.read_head(revisions[i]));
     } catch (const Error& error) {
-      if (error.kind() == ErrorKind::not_found) continue;
       if (error.retryable()) throw;
+      const bool is_gone = error.kind() == ErrorKind::not_found;
+      if (is_gone && was_removed_by_gc(repository.backend(), revisions[i])) continue;
       fail(ErrorKind::corrupt, "{}", error.what());
     }
   }

@@ -8,6 +8,7 @@
 #include "libcore/base/timestamp.h"
 #include "libcore/engine/live_set.h"
 #include "libcore/store/head.h"
+#include "libcore/store/marks.h"
 #include "libcore/store/repository.h"
 #include "libcore/store/seen_heads.h"
 
@@ -19,15 +20,24 @@ struct ListedRevision {
   Timestamp arrived;  ///< by the repository's clock
 };
 
-/// Every revision there is, sorted by name. Where listings may be cut short, they are
-/// made twice, and must hold every revision that `seen` expects; an empty directory must prove to
-/// be empty by letting itself be removed (not in a dry run). Throws `corrupt` where the list cannot
-/// be relied on: manifests/ missing, a head under a name that is no revision's, or the above.
-std::vector<ListedRevision> list_all_revisions(const Repository& repository, const SeenHeads& seen,
-                                               bool dry_run);
+/// Every revision and every mark that there is, both sorted by revision.
+struct RepositoryNames {
+  std::vector<ListedRevision> revisions;
+  std::vector<Mark> marks;
+  /// Directories of sets that a listing shows as empty and that nobody proved to be.
+  std::vector<RepoPath> doubtful;
+};
+
+/// Lists manifests/ and forgotten/. Where listings may be cut short, revisions must be all that
+/// `seen` expects, as far as no gc has removed them since, and an empty directory must prove to be
+/// empty by letting itself be removed (in a dry run it is `doubtful`). Throws `corrupt` where the
+/// list cannot be relied on: something cannot be listed, manifests/ is missing, a head has a name
+/// that is no revision's, or the above.
+RepositoryNames list_names(const Repository& repository, const SeenHeads& seen, bool dry_run);
 
 /// Gives the heads of `revisions` to `visit`, with the index of each; those that are gone by now
-/// are left out. Throws `corrupt` for a head that is torn, unknown or unreadable.
+/// are left out: gc removed them, and says so. Throws `corrupt` for a head that is torn, unknown or
+/// unreadable, or not there for any other reason.
 void read_heads(const Repository& repository, const std::vector<std::string>& revisions,
                 const std::stop_token& stop,
                 const std::function<void(std::size_t index, const Head& head)>& visit);

@@ -182,10 +182,14 @@ bool has_any_tag(const Head& head, const std::vector<std::string>& tags) {
          });
 }
 
+bool fits_set(const RevisionFilter& filter, const std::string& set) {
+  return matches_any(filter.sets, set) && matches_any(filter.hosts, host_of(set));
+}
+
 std::vector<std::string> matching_sets(const Repository& repository, const RevisionFilter& filter) {
   std::vector<std::string> sets;
   for (std::string& set : repository.sets())
-    if (matches_any(filter.sets, set) && matches_any(filter.hosts, host_of(set)))
+    if (fits_set(filter, set))
       sets.push_back(std::move(set));
   return sets;
 }

@@ -35,6 +35,8 @@ void visit_heads(const Repository& repository, const RevisionFilter& filter,
 /// True if `head` has one of `tags`, or there are none.
 bool has_any_tag(const Head& head, const std::vector<std::string>& tags);
 
+/// True if `filter` leaves the set "HOST/LABEL" (tags are not looked at).
+bool fits_set(const RevisionFilter& filter, const std::string& set);
 /// Sets that `filter` leaves (tags are not looked at).
 std::vector<std::string> matching_sets(const Repository& repository, const RevisionFilter& filter);
 

@@ -8,6 +8,7 @@
 #include "libcore/store/layout.h"
 #include "libcore/store/repository.h"
 #include "libcore/store/small_files.h"
+#include "libcore/store/tree_listing.h"
 
 namespace reverse {
 
@@ -80,13 +81,21 @@ std::vector<ListedFile> listed(Backend& backend, const RepoPath& directory) {
   return files;
 }
 
+bool is_closed_gate(const std::string& name, const FileStat& stat) {
+  return stat.type == FileType::directory && name.starts_with(layout::kWriting + ".");
+}
+
 std::set<RepoPath> closed_gates(Backend& backend) {
   std::set<RepoPath> gates;
-  for (int look = backend.traits().reliable_listing ? 1 : 0; look < 2; ++look)
-    for (const ListedFile& file : listed(backend, ""))
-      if (file.stat.type == FileType::directory && file.name.starts_with(layout::kWriting + "."))
-        gates.insert(file.name);
+  for (const auto& [path, stat] : list_trees(backend, {""}, 1).entries)
+    if (is_closed_gate(path, stat)) gates.insert(path);
   return gates;
+}
+
+/// Whether it is certain that nothing has that name: "no such file" may also mean that the
+/// server cannot get at the repository just now.
+bool is_surely_gone(Backend& backend, const RepoPath& gate) {
+  return !backend.stat(gate) && backend.stat(layout::kManifests);
 }
 
 /// Removes a gate that was moved aside with everything in it. That a directory could be removed
@@ -102,7 +111,7 @@ void remove_closed_gate(Backend& backend, const RepoPath& gate) {
       for (const ListedFile& head : listed(backend, path)) backend.remove(path + "/" + head.name);
       backend.remove_directory(path);
     }
-    if (backend.remove_directory(gate) || !backend.stat(gate)) return;
+    if (backend.remove_directory(gate) || is_surely_gone(backend, gate)) return;
   }
   fail(ErrorKind::io, "{} cannot be emptied: new files keep coming", backend.display(gate));
 }
@@ -151,8 +160,11 @@ PublishResult publish_head(Backend& backend, Upload& upload, const Head& head) {
 void close_gate(Backend& backend, const std::string& run) {
   with_context("close the gate", [&] {
     // Whatever it answers: another run may have been first, or the answer to an earlier try lost.
-    backend.move(layout::kWriting, layout::kWriting + "." + run);
-    for (const RepoPath& gate : closed_gates(backend)) remove_closed_gate(backend, gate);
+    const RepoPath aside = layout::kWriting + "." + run;
+    backend.move(layout::kWriting, aside);
+    std::set<RepoPath> gates = closed_gates(backend);
+    gates.insert(aside);  // whatever a listing shows
+    for (const RepoPath& gate : gates) remove_closed_gate(backend, gate);
   });
   find_or_open_gate(backend);
 }

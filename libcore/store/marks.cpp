@@ -6,6 +6,7 @@
 #include <span>
 
 #include "libcore/base/error.h"
+#include "libcore/base/text.h"
 #include "libcore/store/layout.h"
 #include "libcore/store/reserve.h"
 #include "libcore/store/small_files.h"
@@ -15,19 +16,8 @@ namespace reverse {
 namespace {
 
 constexpr std::uint32_t kMode = 0444;
+constexpr std::size_t kDepth = 3;          // HOST/LABEL/NAME
 constexpr std::size_t kMarksAtOnce = 128;  // each an open file until it has its name
-
-/// The directories directly below `directories` that can be of hosts or labels.
-std::vector<RepoPath> subdirectories(Backend& backend, const std::vector<RepoPath>& directories) {
-  std::vector<RepoPath> below;
-  expect_listings(backend, directories);
-  for (const RepoPath& directory : directories)
-    list_if_there(backend, directory, [&](const ListedFile& file) {
-      if (file.stat.type == FileType::directory && layout::is_set_component(file.name))
-        below.push_back(directory + "/" + file.name);
-    });
-  return below;
-}
 
 /// The directories whose names a mark's own name depends on.
 std::vector<RepoPath> directories_above(const RepoPath& mark) {
@@ -61,20 +51,21 @@ void publish_marks(Backend& backend, std::span<const std::string> revisions,
 
 }  // namespace
 
-std::vector<Mark> list_marks(Backend& backend) {
+std::vector<Mark> marks_in(const TreeListing& listing) {
   std::vector<Mark> marks;
-  std::vector<RepoPath> sets =
-      subdirectories(backend, subdirectories(backend, {layout::kForgotten}));
-  expect_listings(backend, sets);
-  for (const RepoPath& set : sets)
-    list_if_there(backend, set, [&](const ListedFile& file) {
-      if (file.stat.type == FileType::file && layout::is_revision_name(file.name))
-        marks.push_back(
-            {set.substr(layout::kForgotten.size() + 1) + "/" + file.name, file.stat.mtime});
-    });
+  for (const auto& [path, stat] : listing.entries) {
+    const std::vector<std::string_view> parts = split(path, '/');
+    if (parts.size() == 4 && parts[0] == layout::kForgotten && stat.type == FileType::file &&
+        layout::is_revision_name(parts[3]))
+      marks.push_back({fmt::format("{}/{}/{}", parts[1], parts[2], parts[3]), stat.mtime});
+  }
   std::sort(marks.begin(), marks.end(),
             [](const Mark& one, const Mark& other) { return one.revision < other.revision; });
   return marks;
+}
+
+std::vector<Mark> list_marks(Backend& backend) {
+  return marks_in(list_trees(backend, {layout::kForgotten}, kDepth));
 }
 
 std::vector<std::string> make_marks(Backend& backend, const std::vector<std::string>& revisions) {

@@ -6,6 +6,7 @@
 
 #include "libcore/backend/backend.h"
 #include "libcore/base/timestamp.h"
+#include "libcore/store/tree_listing.h"
 
 namespace reverse {
 
@@ -18,8 +19,10 @@ struct Mark {
   Timestamp made;        ///< by the repository's clock
 };
 
-/// All marks, sorted by revision, those of revisions that are gone included. Foreign names are left
-/// out.
+/// The marks in a listing of forgotten/, sorted by revision, those of revisions that are gone
+/// included. Foreign names are left out.
+std::vector<Mark> marks_in(const TreeListing& listing);
+/// All marks there are.
 std::vector<Mark> list_marks(Backend& backend);
 
 /// Marks revisions, durably; gives up the reserve if the disk is full. Returns those that had no

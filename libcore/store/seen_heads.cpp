@@ -1,5 +1,7 @@
 #include "libcore/store/seen_heads.h"
 
+#include <set>
+
 #include "libcore/base/error.h"
 #include "libcore/base/random.h"
 #include "libcore/store/flow_parser.h"
@@ -44,9 +46,12 @@ void parse(std::string_view text, std::map<std::string, bool>& removed) {
 
 SeenHeads SeenHeads::read(Backend& backend) {
   SeenHeads seen;
-  list_if_there(backend, directory(), [&seen](const ListedFile& file) {
-    if (layout::is_token(file.name)) seen.files_.push_back(directory() + "/" + file.name);
-  });
+  std::set<RepoPath> files;  // a listing that is cut short would only make gc less careful
+  for (int look = backend.traits().reliable_listing ? 1 : 0; look < 2; ++look)
+    list_if_there(backend, directory(), [&files](const ListedFile& file) {
+      if (layout::is_token(file.name)) files.insert(directory() + "/" + file.name);
+    });
+  seen.files_.assign(files.begin(), files.end());
   for (const RepoPath& path : seen.files_) {
     try {
       std::string text = read_small_file(backend, path, kMaxBytes);
