@@ -54,6 +54,7 @@ class Collection {
   bool can_go(const TrashedRemains& remains);
   void delete_abandoned_uploads();
   void finish();
+  void restore_reserve();
 
   Backend& backend_;
   const GcOptions& options_;
@@ -141,7 +142,7 @@ void Collection::take_out() {
       report_.taken_out_bytes += candidate.size;
     }
   }
-  if (!options_.dry_run) plan_.trash.list();
+  if (report_.taken_out > 0 && !options_.dry_run) plan_.trash.list();
 }
 
 /// Whether anything is to be put back or deleted, which takes a second look.
@@ -287,6 +288,11 @@ void Collection::finish() {
   plan_.seen.set_present(without(plan_.revisions, report_.expired));
   with_reserve(backend_, [this] { plan_.seen.write(backend_); });
   backend_.barrier({});
+  restore_reserve();
+}
+
+void Collection::restore_reserve() {
+  if (backend_.stat(layout::kReserve)) return;
   std::optional<std::uint64_t> room = backend_.free_bytes();
   if (room && *room < kRoomForReserve) return;
   try {

@@ -23,6 +23,7 @@ constexpr seconds kDefaultTrash = hours(24);
 constexpr seconds kDefaultKeepUnreferenced = hours(7 * 24);
 constexpr seconds kAbandonedUpload = hours(7 * 24);
 constexpr seconds kAbandonedRun = hours(24);
+constexpr std::size_t kNamesAhead = 32 << 10;  // of a distant objects/ that are asked for at once
 
 seconds unless_at_once(const GcOptions& options, seconds age) {
   return options.grace.count() == 0 ? seconds(0) : age;
@@ -75,6 +76,8 @@ GcPlan::GcPlan(const Repository& repository, const GcOptions& options, const GcA
       stop_(stop) {}
 
 void GcPlan::make() {
+  expect_listings(repository_.backend(),
+                  {SeenHeads::kDirectory, layout::kTrash, layout::kTemporaries, layout::shard(0)});
   seen = SeenHeads::read(repository_.backend());
   RepositoryNames names = list_revisions();
   doubtful = std::move(names.doubtful);
@@ -117,12 +120,27 @@ void GcPlan::add_live(const std::vector<std::string>& but) {
   report_.distinct_pages = live.distinct_pages();
 }
 
-void GcPlan::find_candidates() {
+/// Has a distant objects/ listed many shards at once, as long as their names stay few: all hold
+/// about as many as the first.
+void GcPlan::expect_first_shards() {
+  if (repository_.backend().traits().cheap_stat) return;
+  std::size_t names = 0;
+  list_if_there(repository_.backend(), layout::shard(0), [&names](const ListedFile&) { ++names; });
+  shards_ahead_ = static_cast<int>(std::clamp<std::size_t>(kNamesAhead / (names + 1), 4, 128));
+  expect_shards(0, shards_ahead_);
+}
+
+void GcPlan::expect_shards(int begin, int end) {
   std::vector<RepoPath> shards;
-  for (int i = 0; i < layout::kShards; ++i) shards.push_back(layout::shard(i));
+  for (int i = begin; i < std::min(end, layout::kShards); ++i) shards.push_back(layout::shard(i));
   expect_listings(repository_.backend(), shards);
+}
+
+void GcPlan::find_candidates() {
+  expect_first_shards();
   for (int i = 0; i < layout::kShards; ++i) {
     throw_if_stopped(stop_);
+    if (shards_ahead_ > 0) expect_shards(i + shards_ahead_ - 1, i + shards_ahead_);
     std::vector<ContentKey> live_here = live.shard(i);
     // Nothing more need be known of what is referred to than its name.
     auto is_unreferenced = [&](std::string_view text) {
@@ -131,8 +149,7 @@ void GcPlan::find_candidates() {
       report_.live_objects += is_live ? 1 : 0;
       return !is_live;
     };
-    list_wanted_if_there(repository_.backend(), shards[static_cast<std::size_t>(i)],
-                         is_unreferenced,
+    list_wanted_if_there(repository_.backend(), layout::shard(i), is_unreferenced,
                          [this](const ListedFile& file) { look_at_unreferenced(file); });
   }
 }

@@ -77,6 +77,8 @@ class GcPlan {
 
  private:
   void find_due_marks(const std::vector<Mark>& listed);
+  void expect_first_shards();
+  void expect_shards(int begin, int end);
   void find_candidates();
   bool is_ours(const ObjectName& name) const;
   void look_at_unreferenced(const ListedFile& file);
@@ -88,6 +90,7 @@ class GcPlan {
   GcReport& report_;
   const std::stop_token stop_;
   std::vector<std::string> live_revisions_;
+  int shards_ahead_ = 0;  // listings of objects/ that are under way; 0: not worth it
 };
 
 }  // namespace reverse

@@ -146,14 +146,20 @@ void LiveSet::read_batches(Pages& level, Pages* below, int& shard, const std::st
     contents.clear();
     children.clear();
   };
-  for (std::vector<Page> batch = next_batch(level, shard); !batch.empty();
-       batch = next_batch(level, shard)) {
+  auto take_batch = [&] {
+    std::vector<Page> batch = next_batch(level, shard);
     reader.expect(batch);
+    return batch;
+  };
+  std::vector<Page> batch = take_batch();
+  while (!batch.empty()) {
+    std::vector<Page> next = take_batch();  // is on its way while this one is parsed
     for (const Page& page : batch) {
       throw_if_stopped(stop);
       read_page(reader, page, contents, children);
       if (contents.size() + children.size() >= kBatchReferences) hand_over();
     }
+    batch = std::move(next);
   }
   hand_over();
 }

@@ -17,10 +17,6 @@ constexpr std::string_view kHeader = "# reverse heads 1\n";
 constexpr std::size_t kMaxBytes = 256u << 20;
 constexpr std::uint32_t kMode = 0444;
 
-RepoPath directory() {
-  return layout::kGc + "/heads";
-}
-
 void parse_line(FlowParser& fields, std::string_view line, std::map<std::string, bool>& removed) {
   if (!line.starts_with("- ")) fail(ErrorKind::corrupt, "not a list");
   fields.read(line.substr(2));
@@ -47,11 +43,16 @@ void parse(std::string_view text, std::map<std::string, bool>& removed) {
 SeenHeads SeenHeads::read(Backend& backend) {
   SeenHeads seen;
   std::set<RepoPath> files;  // a listing that is cut short would only make gc less careful
-  for (int look = backend.traits().reliable_listing ? 1 : 0; look < 2; ++look)
-    list_if_there(backend, directory(), [&files](const ListedFile& file) {
-      if (layout::is_token(file.name)) files.insert(directory() + "/" + file.name);
+  for (int look = backend.traits().reliable_listing ? 1 : 0; look < 2; ++look) {
+    expect_listings(backend, {kDirectory});
+    list_if_there(backend, kDirectory, [&files](const ListedFile& file) {
+      if (layout::is_token(file.name)) files.insert(kDirectory + "/" + file.name);
     });
+  }
   seen.files_.assign(files.begin(), files.end());
+  std::vector<Expected> reads;
+  for (const RepoPath& path : seen.files_) reads.push_back({path});
+  backend.expect(reads);
   for (const RepoPath& path : seen.files_) {
     try {
       std::string text = read_small_file(backend, path, kMaxBytes);
@@ -98,16 +99,18 @@ void SeenHeads::write(Backend& backend) {
     append_quoted(text, revision);
     text.append(is_removed ? ", \"removed\": true}\n" : "}\n");
   }
-  RepoPath path = directory() + "/" + random_hex(16);
-  backend.make_directory(layout::kGc);
-  backend.make_directory(directory());
+  RepoPath path = kDirectory + "/" + random_hex(16);
+  if (files_.empty()) {
+    backend.make_directory(layout::kGc);
+    backend.make_directory(kDirectory);
+  }
   std::unique_ptr<Upload> upload = upload_text(backend, text, kMode);
   Publication publication{upload.get(), path};
   if (backend.publish({&publication, 1}).front() != MoveResult::done)
     fail(ErrorKind::busy,
          "{}: its temporary file or its directory was removed meanwhile; run again",
          backend.display(path));
-  RepoPath container = directory();
+  RepoPath container = kDirectory;
   backend.barrier({&container, 1});
   for (const RepoPath& file : files_) backend.remove(file);
   files_ = {path};

@@ -15,6 +15,9 @@ namespace reverse {
 /// other. One thread at a time.
 class SeenHeads {
  public:
+  /// Where the files lie.
+  static inline const RepoPath kDirectory = "gc/heads";
+
   /// Throws `corrupt` for a file that cannot be read.
   static SeenHeads read(Backend& backend);
 

@@ -15,6 +15,7 @@ constexpr std::uint64_t kOverhead = 8 << 10;      // of each
 constexpr std::size_t kMostKept = 1600;           // servers allow only so many open files
 constexpr std::uint32_t kChunk = 32 << 10;        // what every server gives
 constexpr std::size_t kListsUnderWay = 4;
+constexpr std::size_t kNamesAtOnce = 100;  // that servers give in one reply
 
 }  // namespace
 
@@ -88,6 +89,7 @@ class Prefetch::Fetch : public std::enable_shared_from_this<Fetch> {
   void listed(Reply&& reply, std::size_t) {
     --under_way_;
     has_ended_ |= has_ended(reply);
+    looks_last_ = is_done(reply) && reply.names.size() < kNamesAtOnce;
     if (!is_done(reply) && !has_ended(reply) && !reply.lost && !found_.failure)
       found_.failure = std::move(reply);
     std::move(reply.names.begin(), reply.names.end(), std::back_inserter(found_.names));
@@ -114,7 +116,9 @@ class Prefetch::Fetch : public std::enable_shared_from_this<Fetch> {
   std::vector<Request> next_lists() {
     std::vector<Request> requests;
     is_over_ = has_ended_ || found_.failure || !is_usable_;
-    while (!is_over_ && under_way_ + requests.size() < kListsUnderWay)
+    // A short reply is mostly the last one: those under way will say so, and more need not be asked.
+    const bool waits = looks_last_ && under_way_ > 0;
+    while (!is_over_ && !waits && under_way_ + requests.size() < kListsUnderWay)
       requests.push_back(read_directory_request(handle_));
     is_over_ &= under_way_ == 0;
     return requests;
@@ -140,7 +144,8 @@ class Prefetch::Fetch : public std::enable_shared_from_this<Fetch> {
   std::size_t under_way_ = 0;
   std::string handle_;
   std::optional<std::uint64_t> size_;
-  bool was_read_ = false, has_ended_ = false, is_over_ = false, is_closed_ = false;
+  bool was_read_ = false, has_ended_ = false, looks_last_ = false;
+  bool is_over_ = false, is_closed_ = false;
   bool is_usable_ = true;
   Found found_;
 };
