@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 import contenders
 import measure
 import report
+import server
 import trees
 from measure import Command
 from report import Row
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SECONDS_LIMIT, PEAK_LIMIT_MIB = 15, 128
+SFTP_SECONDS_LIMIT = 5
 PAGE_RATIO_LIMIT, UNCHANGED_RATIO_LIMIT, PEER_RATIO_LIMIT = 1.3, 1.2, 5
 CHANGED_SHARE = 1000  # one file in so many is another one in each revision
 
@@ -45,12 +47,12 @@ class Bench:
     def gc(self, repository, *options):
         return Command([self.binaries / "reverse-gc", "--cache-dir", self.work / "cache", *options, repository])
 
-    def collect(self, repository):
+    def collect(self, repository, environment=None):
         """Samples of runs that find nothing to collect. The first is not counted: it fills the page cache."""
         samples = []
         for turn in range(self.rounds + 1):
             measure.flush(self.work)
-            sample = measure.timed(self.gc(repository, "-q"))
+            sample = measure.timed(Command(self.gc(repository, "-q").argv, environment or {}))
             samples += [sample] if turn else []
         return samples
 
@@ -141,15 +143,44 @@ def peers(bench):
     bench.add(work, "reverse", samples[1], ratio, judged(ratio, 1 / PEER_RATIO_LIMIT, f"≤ 1/{PEER_RATIO_LIMIT} of restic's"))
 
 
+def over_sftp(bench):
+    """A repository on a server 50 ms away."""
+    if absent := server.missing(bench.binaries):
+        say(f"LEFT OUT: gc over SFTP. Not found: {', '.join(absent)}")
+        return
+    files, revisions = (600, 3) if bench.quick else (56_000, 10)
+    repository = bench.repository(files, revisions)
+    objects = sum(1 for path in (repository / "objects").glob("*/*"))
+    home = bench.work / "server"
+    measure.remove(home)
+    with server.Server(bench.binaries, home) as running:
+        samples = bench.collect(f"{server.FAR}:{repository}", running.environment)
+    bench.add(f"gc over SFTP at {server.ROUND_TRIP_MS} ms: {revisions} revisions, {objects:,} objects, nothing to collect",
+              "reverse", samples, reach=judged(median(samples), SFTP_SECONDS_LIMIT, f"≤ {SFTP_SECONDS_LIMIT} s"))
+
+
+SUBJECTS = {"large": large, "pages": pages, "peers": peers, "sftp": over_sftp}
+
+
 def parse_arguments(argv):
     parser = argparse.ArgumentParser(prog="bench/gc", allow_abbrev=False, description="Times garbage collection.")
     option = parser.add_argument
+    option("subjects", nargs="*", metavar="SUBJECT", help=f"any of: {' '.join(SUBJECTS)} (default: all)")
     option("--rounds", type=int, default=5, metavar="N", help="runs of each command, of which the median counts (5)")
     option("--work", type=pathlib.Path, metavar="DIR", help="where repositories go (${TMPDIR:-/tmp}/reverse-bench-gc)")
     option("--bin", type=pathlib.Path, metavar="DIR", default=ROOT / "build/bin", help="where the tools are (build/bin)")
     option("--no-peers", action="store_true", help="only this project")
     option("--quick", action="store_true", help="tiny repositories, one round: the figures mean nothing")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    for name in options.subjects:
+        if name not in SUBJECTS:
+            parser.error(f"no such subject: {name} (choose from {' '.join(SUBJECTS)})")
+    return options
+
+
+def chosen(options):
+    names = options.subjects or [name for name in SUBJECTS if not (options.no_peers and name == "peers")]
+    return [SUBJECTS[name] for name in names]
 
 
 def main(argv):
@@ -158,7 +189,7 @@ def main(argv):
     work.mkdir(parents=True, exist_ok=True)
     bench = Bench(work, options.bin.resolve(), options.quick, 1 if options.quick else options.rounds)
     try:
-        for subject in [large, pages] + ([] if options.no_peers else [peers]):
+        for subject in chosen(options):
             say(subject.__doc__.splitlines()[0])
             subject(bench)
     except measure.BenchError as error:
