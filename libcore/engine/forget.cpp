@@ -9,7 +9,6 @@
 #include "libcore/base/sorted.h"
 #include "libcore/engine/gc_roots.h"
 #include "libcore/engine/gc_trash.h"
-#include "libcore/store/seen_heads.h"
 
 namespace reverse {
 
@@ -107,8 +106,7 @@ RuledRevisions apply_rules(const Repository& repository, const RetentionRules& r
                            const RevisionFilter& filter, const std::set<std::string>& allow,
                            const std::stop_token& stop) {
   RuledRevisions result;
-  const SeenHeads seen = SeenHeads::read(repository.backend());
-  RepositoryNames listed = list_names(repository, seen, true);
+  RepositoryNames listed = list_names(repository, true);
   const std::vector<std::string> all = names_of(listed.revisions);
   const std::vector<std::string> marked = names_of(listed.marks);
   std::erase_if(listed.revisions, [&](const ListedRevision& revision) {

@@ -78,8 +78,8 @@ GcPlan::GcPlan(const Repository& repository, const GcOptions& options, const GcA
 void GcPlan::make() {
   expect_listings(repository_.backend(),
                   {SeenHeads::kDirectory, layout::kTrash, layout::kTemporaries, layout::shard(0)});
-  seen = SeenHeads::read(repository_.backend());
   RepositoryNames names = list_revisions();
+  seen = SeenHeads::read(repository_.backend());
   doubtful = std::move(names.doubtful);
   trash.list();
   find_due_marks(names.marks);
@@ -91,7 +91,8 @@ void GcPlan::make() {
 }
 
 RepositoryNames GcPlan::list_revisions() {
-  RepositoryNames names = list_names(repository_, seen, options_.dry_run);
+  RepositoryNames names = list_names(repository_, options_.dry_run);
+  is_complete_ = names.is_complete;
   revisions.clear();
   for (const ListedRevision& revision : names.revisions) revisions.push_back(revision.name);
   return names;
@@ -170,7 +171,13 @@ void GcPlan::look_at_unreferenced(const ListedFile& file) {
 
 void GcPlan::guard() const {
   std::uint64_t going = report_.objects - report_.live_objects - report_.unreferenced_kept;
-  if (options_.allow.count("mass-gc") > 0 || going == 0) return;
+  if (going == 0) return;
+  if (live.empty() && !is_complete_)
+    fail(ErrorKind::corrupt,
+         "{} is listed without a revision, and objects are there: the server may hide what is in it. "
+         "Run gc on the server",
+         repository_.backend().display(layout::kManifests));
+  if (options_.allow.count("mass-gc") > 0) return;
   const char* advice = "nothing was changed; if that is right, add --allow mass-gc";
   if (live.empty())
     fail(ErrorKind::refused, "no revision would be left, and all {} objects would go: {}", going,

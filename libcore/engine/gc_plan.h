@@ -90,6 +90,7 @@ class GcPlan {
   GcReport& report_;
   const std::stop_token stop_;
   std::vector<std::string> live_revisions_;
+  bool is_complete_ = false;  // `RepositoryNames::is_complete`
   int shards_ahead_ = 0;  // listings of objects/ that are under way; 0: not worth it
 };
 

@@ -5,6 +5,7 @@
 #include "libcore/base/error.h"
 #include "libcore/base/stop.h"
 #include "libcore/base/text.h"
+#include "libcore/store/seen_heads.h"
 #include "libcore/store/tree_listing.h"
 
 namespace reverse {
@@ -16,16 +17,6 @@ constexpr std::size_t kHeadsAhead = 256;  // that a distant backend is asked for
 
 bool is_before(const ListedRevision& one, const ListedRevision& other) {
   return one.name < other.name;
-}
-
-TreeListing list_both_trees(Backend& backend) {
-  constexpr std::size_t kDepth = 3;  // HOST/LABEL/NAME
-  try {
-    return list_trees(backend, {layout::kManifests, layout::kForgotten}, kDepth);
-  } catch (const Error& error) {
-    if (error.retryable()) throw;
-    fail(ErrorKind::corrupt, "{}", error.what());
-  }
 }
 
 /// The revision whose head is at `path`; "" for what is no head.
@@ -77,9 +68,9 @@ bool was_removed_by_gc(Backend& backend, const std::string& revision) {
   return SeenHeads::read(backend).was_removed(revision);
 }
 
-void expect_all_seen(Backend& backend, const std::vector<ListedRevision>& revisions,
-                     const SeenHeads& seen) {
-  for (const std::string& revision : seen.expected())
+void expect_all(Backend& backend, const std::vector<std::string>& seen,
+                const std::vector<ListedRevision>& revisions) {
+  for (const std::string& revision : seen)
     if (!std::binary_search(revisions.begin(), revisions.end(), ListedRevision{revision, {}},
                             is_before) &&
         !was_removed_by_gc(backend, revision))
@@ -98,21 +89,43 @@ void expect_heads(Backend& backend, const std::vector<std::string>& revisions, s
 
 }  // namespace
 
-RepositoryNames list_names(const Repository& repository, const SeenHeads& seen, bool dry_run) {
-  Backend& backend = repository.backend();
-  const TreeListing listing = list_both_trees(backend);
+namespace {
+
+const std::vector<RepoPath> kTrees = {layout::kManifests, layout::kForgotten};
+constexpr std::size_t kDepth = 3;  // HOST/LABEL/NAME
+
+RepositoryNames names_in(const Backend& backend, const TreeListing& listing) {
   if (listing.entries.count(layout::kManifests) == 0)
     fail(ErrorKind::corrupt, "{} is missing", backend.display(layout::kManifests));
-  RepositoryNames names{revisions_in(backend, listing), marks_in(listing), {}};
-  if (listing.is_complete) return names;
+  return {revisions_in(backend, listing), marks_in(listing), {}, listing.is_complete};
+}
+
+RepositoryNames list_names_twice(Backend& backend, bool dry_run) {
+  const std::vector<std::string> seen = SeenHeads::read(backend).expected();  // before it is listed
+  const TreeListing listing = list_trees_twice(backend, kTrees, kDepth);
+  RepositoryNames names = names_in(backend, listing);
   for (const RepoPath& directory : empty_directories(listing)) {
     if (dry_run)
       names.doubtful.push_back(directory);
     else
       expect_empty(backend, directory);
   }
-  expect_all_seen(backend, names.revisions, seen);
+  expect_all(backend, seen, names.revisions);
   return names;
+}
+
+}  // namespace
+
+RepositoryNames list_names(const Repository& repository, bool dry_run) {
+  Backend& backend = repository.backend();
+  try {
+    if (std::optional<TreeListing> listing = list_trees_completely(backend, kTrees, kDepth))
+      return names_in(backend, *listing);
+    return list_names_twice(backend, dry_run);
+  } catch (const Error& error) {
+    if (error.retryable()) throw;
+    fail(ErrorKind::corrupt, "{}", error.what());
+  }
 }
 
 void read_heads(const Repository& repository, const std::vector<std::string>& revisions,

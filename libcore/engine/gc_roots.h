@@ -10,7 +10,6 @@
 #include "libcore/store/head.h"
 #include "libcore/store/marks.h"
 #include "libcore/store/repository.h"
-#include "libcore/store/seen_heads.h"
 
 namespace reverse {
 
@@ -26,14 +25,15 @@ struct RepositoryNames {
   std::vector<Mark> marks;
   /// Directories of sets that a listing shows as empty and that nobody proved to be.
   std::vector<RepoPath> doubtful;
+  bool is_complete = false;  ///< otherwise listings may have been cut short
 };
 
-/// Lists manifests/ and forgotten/. Where listings may be cut short, revisions must be all that
-/// `seen` expects, as far as no gc has removed them since, and an empty directory must prove to be
-/// empty by letting itself be removed (in a dry run it is `doubtful`). Throws `corrupt` where the
+/// Lists manifests/ and forgotten/. Where listings may be cut short, every revision must be there
+/// that gc has seen and that none removed since, and an empty directory must prove to be empty by
+/// letting itself be removed (in a dry run it is `doubtful`). Throws `corrupt` where the
 /// list cannot be relied on: something cannot be listed, manifests/ is missing, a head has a name
 /// that is no revision's, or the above.
-RepositoryNames list_names(const Repository& repository, const SeenHeads& seen, bool dry_run);
+RepositoryNames list_names(const Repository& repository, bool dry_run);
 
 /// Gives the heads of `revisions` to `visit`, with the index of each; those that are gone by now
 /// are left out: gc removed them, and says so. Throws `corrupt` for a head that is torn, unknown or

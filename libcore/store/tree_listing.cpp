@@ -54,16 +54,33 @@ bool TreeListing::shows_empty(const RepoPath& directory) const {
   return first == entries.end() || !first->first.starts_with(prefix);
 }
 
-TreeListing list_trees(Backend& backend, const std::vector<RepoPath>& directories,
-                       std::size_t depth) {
+std::optional<TreeListing> list_trees_completely(Backend& backend,
+                                                 const std::vector<RepoPath>& directories,
+                                                 std::size_t depth) {
   TreeListing listing;
-  listing.is_complete = backend.traits().reliable_listing;
-  if (!listing.is_complete) {
-    if (auto found = find_on_server(backend, directories, depth)) return {std::move(*found), true};
+  listing.is_complete = true;
+  if (backend.traits().reliable_listing) {
+    add_levels(backend, directories, depth, listing.entries);
+    return listing;
   }
-  for (int looks = listing.is_complete ? 1 : 2; looks > 0; --looks)
+  auto found = find_on_server(backend, directories, depth);
+  if (!found) return std::nullopt;
+  listing.entries = std::move(*found);
+  return listing;
+}
+
+TreeListing list_trees_twice(Backend& backend, const std::vector<RepoPath>& directories,
+                             std::size_t depth) {
+  TreeListing listing;
+  for (int looks = 0; looks < 2; ++looks)
     add_levels(backend, directories, depth, listing.entries);
   return listing;
+}
+
+TreeListing list_trees(Backend& backend, const std::vector<RepoPath>& directories,
+                       std::size_t depth) {
+  if (auto listing = list_trees_completely(backend, directories, depth)) return *listing;
+  return list_trees_twice(backend, directories, depth);
 }
 
 }  // namespace reverse

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "libcore/backend/backend.h"
@@ -20,11 +21,19 @@ struct TreeListing {
   bool shows_empty(const RepoPath& directory) const;
 };
 
-/// Lists `directories` (existing or not) and what is below, down to `depth` names deep, entering
-/// only directories that can be part of a set's name. Complete where the repository's machine is
-/// this one, and where its server lets this account run `find` and both see the same repository: a
-/// file just made there is the proof. Throws `corrupt` where `find` could not read something,
-/// otherwise what the backend throws.
+// Lists `directories` (existing or not) and what is below, down to `depth` names deep, entering only
+// directories that can be part of a set's name.
+
+/// Leaves nothing out: on this machine, or by the server's own `find` (`find_on_server`). nullopt
+/// where neither can be had. Throws `corrupt` where `find` could not read something, otherwise what
+/// the backend throws.
+std::optional<TreeListing> list_trees_completely(Backend& backend,
+                                                 const std::vector<RepoPath>& directories,
+                                                 std::size_t depth);
+/// What two listings show.
+TreeListing list_trees_twice(Backend& backend, const std::vector<RepoPath>& directories,
+                             std::size_t depth);
+/// The first of these that can be had.
 TreeListing list_trees(Backend& backend, const std::vector<RepoPath>& directories,
                        std::size_t depth);
 

@@ -128,7 +128,7 @@ TEST_CASE("a server that cannot read a directory and does not say so costs no ob
   const bool for_good = GENERATE(true, false);
   const bool commands = GENERATE(true, false);
   int stopped = 0;
-  for (int n = 1; n <= 15; n += commands ? 7 : 2) {  // manifests, forgotten and trash come first
+  for (int n = 1; n <= 25; n += commands ? 7 : 2) {  // manifests, forgotten and trash come first
     CAPTURE(n, for_good, commands);
     Trial trial(scene);
     Machine machine = failing_reads(n, for_good);
@@ -144,6 +144,23 @@ TEST_CASE("a server that cannot read a directory and does not say so costs no ob
     CHECK(stopped == 0);
   else if (for_good)
     CHECK(stopped > 0);
+}
+
+TEST_CASE("a server that shows no revision at all is not believed, whatever is allowed (F10)") {
+  Scene scene;
+  Machine machine;
+  machine.shell.clear();
+  const std::string hidden = scene.place.path() + "/aside";
+  fs::rename(scene.place.path() + "/manifests", hidden);
+  fs::create_directory(scene.place.path() + "/manifests");
+  const auto before = scene.place.files();
+  CHECK_THAT(refusal(*connect(scene.place, machine), at_once()),
+             Catch::Matchers::Contains("without a revision"));
+  CHECK(scene.place.files() == before);
+  fs::remove(scene.place.path() + "/manifests");
+  fs::rename(hidden, scene.place.path() + "/manifests");
+  CHECK(collect(*connect(scene.place, machine), at_once()).revisions == 1);
+  scene.check_all_restore();
 }
 
 TEST_CASE("what find cannot read on the server stops gc with nothing moved (F10)") {

@@ -14,7 +14,8 @@ constexpr std::uint64_t kUnknownSize = 64 << 10;  // counted where a size is not
 constexpr std::uint64_t kOverhead = 8 << 10;      // of each
 constexpr std::size_t kMostKept = 1600;           // servers allow only so many open files
 constexpr std::uint32_t kChunk = 32 << 10;        // what every server gives
-constexpr std::size_t kListsUnderWay = 4;
+constexpr std::size_t kListsUnderWay = 4;  // of one directory
+constexpr std::size_t kFew = 16;           // more things at a time keep the line busy by themselves
 constexpr std::size_t kNamesAtOnce = 100;  // that servers give in one reply
 
 }  // namespace
@@ -22,9 +23,10 @@ constexpr std::size_t kNamesAtOnce = 100;  // that servers give in one reply
 /// One file or directory; lives until its last reply came.
 class Prefetch::Fetch : public std::enable_shared_from_this<Fetch> {
  public:
-  /// `size`: of a file, where it is known.
-  Fetch(Client& client, bool is_directory, std::optional<std::uint64_t> size)
-      : client_(client), is_directory_(is_directory), size_(size) {}
+  /// `size`: of a file, where it is known. `lists`: replies of a directory that are asked for at
+  /// once.
+  Fetch(Client& client, bool is_directory, std::optional<std::uint64_t> size, std::size_t lists)
+      : client_(client), is_directory_(is_directory), lists_(lists), size_(size) {}
 
   void begin(const std::string& full) {
     const bool examines = !is_directory_ && !size_;
@@ -118,7 +120,7 @@ class Prefetch::Fetch : public std::enable_shared_from_this<Fetch> {
     is_over_ = has_ended_ || found_.failure || !is_usable_;
     // A short reply is mostly the last one: those under way will say so, and more need not be asked.
     const bool waits = looks_last_ && under_way_ > 0;
-    while (!is_over_ && !waits && under_way_ + requests.size() < kListsUnderWay)
+    while (!is_over_ && !waits && under_way_ + requests.size() < lists_)
       requests.push_back(read_directory_request(handle_));
     is_over_ &= under_way_ == 0;
     return requests;
@@ -139,6 +141,7 @@ class Prefetch::Fetch : public std::enable_shared_from_this<Fetch> {
 
   Client& client_;
   const bool is_directory_;
+  const std::size_t lists_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable ended_;
   std::size_t under_way_ = 0;
@@ -176,7 +179,8 @@ void Prefetch::begin(const std::string& full, bool is_directory, std::uint64_t s
   while (!order_.empty() && kept_.count(order_.front()) == 0) order_.pop_front();
   if (kept_.count(full) > 0 || !make_room(weight)) return;
   auto fetch =
-      std::make_shared<Fetch>(client, is_directory, size > 0 ? std::optional(size) : std::nullopt);
+      std::make_shared<Fetch>(client, is_directory, size > 0 ? std::optional(size) : std::nullopt,
+                              kept_.size() < kFew ? kListsUnderWay : 1);
   kept_[full] = {fetch, weight};
   order_.push_back(full);
   weight_ += weight;
