@@ -62,7 +62,8 @@ struct LongBackup {
   std::uint64_t taken_out = 0;
 };
 
-TEST_CASE("a first backup killed four times in eight days, gc every night, sends nothing twice") {
+TEST_CASE("a first backup killed four times in eight days, gc every night, sends nothing twice "
+          "(F6)") {
   LongBackup f;
   const int nights[] = {1, 2, 1, 2,
                         1};  // on the seventh, what was sent on the first day is too old

@@ -128,7 +128,7 @@ TEST_CASE("a server that cannot read a directory and does not say so costs no ob
   const bool for_good = GENERATE(true, false);
   const bool commands = GENERATE(true, false);
   int stopped = 0;
-  for (int n = 1; n <= 25; n += commands ? 7 : 2) {  // manifests, forgotten and trash come first
+  for (int n = 1; n <= 25; n += commands ? 7 : 1) {  // manifests, forgotten and trash come first
     CAPTURE(n, for_good, commands);
     Trial trial(scene);
     Machine machine = failing_reads(n, for_good);

@@ -104,7 +104,8 @@ TEST_CASE("a head that is there already is published", "[store][gate]") {
   CHECK(ready.publish() == PublishResult::published);
 }
 
-TEST_CASE("a lost reply is settled by looking", "[store][gate]") {
+TEST_CASE("a lost reply is settled by looking, once nothing can come of the request any more (F12)",
+          "[store][gate]") {
   Ready done;
   LosingBackend after(*done.backend, true);
   CHECK(done.publish_through(after) == PublishResult::published);
