@@ -12,6 +12,7 @@
 #include "libcore/engine/sums_service.h"
 #include "libcore/engine/verify.h"
 #include "libcore/engine/verify_remote.h"
+#include "tools/reverse-verify/against.h"
 #include "tools/reverse-verify/repair.h"
 #include "tools/reverse-verify/report.h"
 
@@ -39,6 +40,7 @@ class VerifyCommand : public Command {
   void read_accepted_losses(const std::string& file);
   void serve_sums(Invocation& call) const;
   void find_revisions(const Repository& repository, Invocation& call);
+  ExitCode compare(const Repository& repository, Invocation& call);
   ExitCode verify(const Repository& repository, Invocation& call);
   void repair(const Repository& repository, const VerifyReport& report, VerifyManner& manner,
               Invocation& call);
@@ -47,6 +49,7 @@ class VerifyCommand : public Command {
   VerifyOptions verify_;
   FilterOptions filter_;
   RepairPlan repairs_;
+  std::optional<std::string> against_;
   ProveWhere where_ = ProveWhere::automatic;
   std::optional<DigestKind> sums_;  ///< to be served to another machine
 };
@@ -78,6 +81,9 @@ void VerifyCommand::declare_options(OptionSet& options) {
   options.value({"accept-loss"}, "FILE",
                 "objects that nobody has any more, one a line: named, but no reason for exit 4",
                 [this](const std::string& file) { read_accepted_losses(file); });
+  options.heading("The source");
+  options.value({"against"}, "DIR", "compare a live tree with REV by content: has it rotted?",
+                against_);
 }
 
 void VerifyCommand::take_subset(const std::string& text) {
@@ -119,6 +125,17 @@ void VerifyCommand::find_revisions(const Repository& repository, Invocation& cal
     fail(ErrorKind::not_found, "no revision matches --set, --host and --tag");
 }
 
+ExitCode VerifyCommand::compare(const Repository& repository, Invocation& call) {
+  for (const char* other : {"quick", "max-duration", "subset", "heal-from", "quarantine",
+                            "accept-loss", "where"})
+    if (call.given.count(other) > 0)
+      fail(ErrorKind::usage, "--{} is about objects, and --against reads the files of a tree", other);
+  if (call.operands.size() != 1)
+    fail(ErrorKind::usage, "--against compares a tree with one REV or REV:PATH");
+  RevisionPath found = resolve(repository, call.operands[0], filter_.filter, call.common);
+  return verify_against(repository, found, *against_, call);
+}
+
 /// Everything is read before anything is said: so nobody waits for the other one.
 void VerifyCommand::serve_sums(Invocation& call) const {
   if (!call.operands.empty()) fail(ErrorKind::usage, "--sums takes names on standard input only");
@@ -137,9 +154,10 @@ ExitCode VerifyCommand::execute(Invocation& call) {
     serve_sums(call);
     return ExitCode::ok;
   }
-  const std::string location = take_repository(call, RepositoryPlace::first, 0);
+  const std::string location = take_repository(call, RepositoryPlace::first, against_ ? 1 : 0);
   std::unique_ptr<Backend> backend = open_backend(parse_location(location), call);
   const Repository repository = Repository::open(*backend, repairs_.is_wanted());
+  if (against_) return compare(repository, call);
   repairs_.open_sources(repository, location, call);
   find_revisions(repository, call);
   return verify(repository, call);
@@ -198,7 +216,7 @@ ExitCode VerifyCommand::code_for(const VerifyReport& report) const {
 const ToolSpec& verify_tool() {
   static const ToolSpec spec{
       "reverse-verify",
-      {"[OPTIONS] REPO [REV...]"},
+      {"[OPTIONS] REPO [REV...]", "[OPTIONS] REPO REV[:PATH] --against DIR"},
       "Verifies that everything in a repository is what it was, and names what damage costs.",
       {{"reverse-verify /mnt/disk/backup", "every object, every revision"},
        {"reverse-verify -q --max-duration 2h /mnt/disk/backup", "a part each night, from cron"}},

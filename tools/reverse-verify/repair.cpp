@@ -49,8 +49,7 @@ void tell_repair(const Repair& repair, bool dry_run, Output& output) {
 void RepairPlan::declare(OptionSet& options) {
   options.heading("After damage");
   options.value({"heal-from", 0, Shown::first}, "REPO_OR_DIR",
-                "store again what is damaged or missing, from another repository or from any "
-                "files of a directory (repeatable)",
+                "store again what is damaged, from a repository or any files (repeatable)",
                 heal_from_);
   options.flag({"quarantine"},
                "take damaged objects out, so that the next backup stores them again", quarantine_);
