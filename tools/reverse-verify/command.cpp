@@ -217,7 +217,7 @@ const ToolSpec& verify_tool() {
   static const ToolSpec spec{
       "reverse-verify",
       {"[OPTIONS] REPO [REV...]", "[OPTIONS] REPO REV[:PATH] --against DIR"},
-      "Verifies that everything in a repository is what it was, and names what damage costs.",
+      "Verifies that a repository holds what it was given; names what damage costs.",
       {{"reverse-verify /mnt/disk/backup", "every object, every revision"},
        {"reverse-verify -q --max-duration 2h /mnt/disk/backup", "a part each night, from cron"}},
       {.dry_run = true, .guards = true, .progress = true},
