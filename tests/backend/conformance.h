@@ -47,7 +47,7 @@ inline Subject fault_subject() {
 }
 
 /// OpenSSH's server over pipes.
-inline Subject sftp_subject() {
+inline Subject sftp_subject(unsigned connections = 1, std::uint64_t stripe_from = 4 << 20) {
   auto root = std::make_unique<TempDir>();
   auto pool = std::make_unique<sftp::Pool>(
       "server",
@@ -56,8 +56,9 @@ inline Subject sftp_subject() {
             std::vector<std::string>{"/usr/lib/openssh/sftp-server"},
             std::vector<std::string>{"sh", "-c"});
       },
-      sftp::PoolOptions{});
-  auto backend = sftp::open_sftp_backend(std::move(pool), root->path());
+      sftp::PoolOptions{.connections = connections});
+  auto backend =
+      sftp::open_sftp_backend(std::move(pool), root->path(), {.stripe_from = stripe_from});
   return {std::move(root), std::move(backend)};
 }
 
@@ -81,7 +82,8 @@ inline Subject any_subject() {
   std::vector<Row> rows = {{"memory", memory_subject},
                            {"local", [] { return local_subject(); }},
                            {"faults", fault_subject},
-                           {"sftp-server", sftp_subject}};
+                           {"sftp-server", [] { return sftp_subject(); }},
+                           {"striped", [] { return sftp_subject(3, 1); }}};
   if (const std::string reason = SshServer::missing(); reason.empty())
     rows.push_back({"sshd", server_subject<SshServer>});
   else

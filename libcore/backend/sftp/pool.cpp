@@ -104,25 +104,38 @@ void Pool::note_progress() {
   next_pause_ = options_.first_pause;
 }
 
-Client& Pool::next() {
-  Client& first = front();
+std::vector<Client*> Pool::ready() {
+  std::vector<Client*> ready{&front()};
   std::lock_guard lock(mutex_);
-  std::erase_if(others_, [](const Client* client) { return !client->alive(); });
-  std::vector<Client*> ready{&first};
   for (Client* client : others_)
-    if (client->was_ready()) ready.push_back(client);
-  return *ready[turn_++ % ready.size()];
+    if (client->was_ready() && client->alive()) ready.push_back(client);
+  return ready;
+}
+
+Client& Pool::next() {
+  const std::vector<Client*> clients = ready();
+  std::lock_guard lock(mutex_);
+  return *clients[turn_++ % clients.size()];
+}
+
+/// With the lock. Whether another connection is allowed and the last one was not refused.
+bool Pool::may_grow() {
+  for (const Client* client : others_)
+    if (!client->alive() && !client->was_ready()) limit_ = 0;  // refused
+  std::erase_if(others_, [](const Client* client) { return !client->alive(); });
+  return others_.size() + 1 < limit_ && front_->alive() && front_->was_ready();
 }
 
 void Pool::grow() {
   std::lock_guard lock(mutex_);
-  for (const Client* client : others_) {
-    if (client->was_ready()) continue;
-    if (client->alive()) return;  // it is on its way
-    limit_ = 0;                   // refused
-  }
-  if (others_.size() + 1 >= limit_ || !front_->alive() || !front_->was_ready()) return;
-  others_.push_back(&start());
+  const bool is_growing = std::ranges::any_of(
+      others_, [](const Client* client) { return client->alive() && !client->was_ready(); });
+  if (!is_growing && may_grow()) others_.push_back(&start());
+}
+
+void Pool::grow_fully() {
+  std::lock_guard lock(mutex_);
+  while (may_grow()) others_.push_back(&start());
 }
 
 std::size_t Pool::size() const {

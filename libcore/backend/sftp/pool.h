@@ -45,6 +45,10 @@ class Pool {
   /// Worth another connection: begins to make one if that is allowed and none is being made. One
   /// that the server refuses is not asked for again.
   void grow();
+  /// Likewise all that are allowed, at once, as many as are worth it for large files.
+  void grow_fully();
+  /// The connections that are ready, the front one first.
+  std::vector<Client*> ready();
   /// Something was achieved that a later loss does not undo.
   void note_progress();
   /// How often the front connection was made anew. Where that has changed, the server itself may
@@ -57,6 +61,7 @@ class Pool {
 
  private:
   Client& start();
+  bool may_grow();
   void reconnect(std::unique_lock<std::mutex>& lock);
   void begin_again(std::unique_lock<std::mutex>& lock);
   void pause(std::unique_lock<std::mutex>& lock);

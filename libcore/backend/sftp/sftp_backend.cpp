@@ -70,6 +70,7 @@ class SftpBackend final : public Backend {
 
   const Server server_;
   const BackendTraits traits_;
+  const std::uint64_t stripe_from_;
   OpenUploads open_;
   Syncer syncer_;
   Prefetch prefetch_;
@@ -89,6 +90,7 @@ SftpBackend::SftpBackend(std::unique_ptr<Pool> pool, const std::string& root,
               .hard_links = true,
               .durable = options.durability != Durability::none,
               .connections = 8},
+      stripe_from_(options.stripe_from),
       syncer_(server_, options.durability, options.run_commands),
       prefetch_(server_),
       shell_(server_),
@@ -152,7 +154,7 @@ std::uint64_t SftpBackend::read(const RepoPath& path, ByteSink& sink) {
   std::optional<Prefetch::Found> found = prefetch_.take(name);
   if (found && found->failure && is_absent(*found->failure))
     server_.throw_failure(*found->failure, "read", name);
-  if (!found || found->failure) return read_file(server_, name, sink);
+  if (!found || found->failure) return read_file(server_, name, stripe_from_, sink);
   sink.write(found->data);
   return found->data.size();
 }
@@ -179,7 +181,7 @@ std::unique_ptr<Upload> SftpBackend::create(const RepoPath& path, std::uint32_t 
   if (created > kOpenUntold && client.limits().handles > 0)
     most = std::min<std::size_t>(kMostOpen, client.limits().handles / 2);
   open_.enter(most);
-  return std::make_unique<SftpUpload>(server_, client, open_, name, mode, is_sync);
+  return std::make_unique<SftpUpload>(server_, client, open_, name, mode, is_sync, stripe_from_);
 }
 
 SftpUpload& own(Upload* upload) {

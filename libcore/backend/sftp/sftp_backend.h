@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -11,6 +12,8 @@ namespace reverse::sftp {
 struct SftpOptions {
   Durability durability = Durability::barrier;
   bool run_commands = true;  ///< try commands on the server where they save time
+  /// From this size in bytes on a file goes over several connections at once, where there are.
+  std::uint64_t stripe_from = 4 << 20;
 };
 
 /// A repository on a server that offers SFTP. `root`: absolute, or relative to the login directory;

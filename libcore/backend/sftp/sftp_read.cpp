@@ -15,13 +15,14 @@ namespace {
 constexpr std::uint64_t kSmallChunk = 32 << 10;  // of one read: what every server gives
 constexpr std::uint64_t kLargeChunk = 255 << 10;
 constexpr std::uint64_t kLargeFile = 1 << 20;
-constexpr std::uint64_t kBytesUnderWay = 2 << 20;
+constexpr std::uint64_t kBytesUnderWay = 2 << 20;  // on one connection
+constexpr std::uint64_t kWidenEvery = 4 << 20;
 constexpr std::size_t kListsUnderWay = 4;
 
 /// Replies in the order of their requests, of which only some are under way at a time.
 class ReplyQueue {
  public:
-  explicit ReplyQueue(Client& client) : client_(client) {}
+  ReplyQueue() = default;
   ~ReplyQueue() {
     while (!replies_.empty()) take();
   }
@@ -29,10 +30,10 @@ class ReplyQueue {
   ReplyQueue& operator=(const ReplyQueue&) = delete;
 
   std::size_t size() const { return replies_.size(); }
-  void submit(Request request) {
+  void submit(Client& client, Request request) {
     auto slot = std::make_shared<Slot>();
     replies_.push_back(slot);
-    client_.submit(std::move(request), [slot](Reply&& reply) {
+    client.submit(std::move(request), [slot](Reply&& reply) {
       std::lock_guard lock(slot->mutex);
       slot->reply = std::move(reply);
       slot->is_there = true;
@@ -55,7 +56,6 @@ class ReplyQueue {
     bool is_there = false;
     Reply reply;
   };
-  Client& client_;
   std::deque<std::shared_ptr<Slot>> replies_;
 };
 
@@ -69,17 +69,20 @@ class Handle {
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
   const std::string& get() const { return handle_; }
+  Client& client() const { return client_; }
 
  private:
   Client& client_;
   const std::string handle_;
 };
 
-/// One file on its way to a sink, over one connection after the other.
+/// One file on its way to a sink: a large one over all connections at once, each in turn asked for
+/// the next part. Where one is lost it is begun anew where it stopped.
 class FileReader {
  public:
-  FileReader(const Server& server, const std::string& full, ByteSink& sink)
-      : server_(server), full_(full), sink_(sink) {}
+  FileReader(const Server& server, const std::string& full, std::uint64_t stripe_from,
+             ByteSink& sink)
+      : server_(server), full_(full), sink_(sink), stripe_from_(stripe_from) {}
 
   std::uint64_t run() {
     while (!read_over(server_.pool().next())) {
@@ -90,13 +93,17 @@ class FileReader {
  private:
   bool read_over(Client& client);
   bool begin(Client& client, std::vector<Reply>& opened);
-  bool deliver(Client& client, const std::string& handle, Reply reply, std::uint64_t chunk);
+  void widen(std::deque<Handle>& handles);
+  bool deliver(const Handle& handle, Reply reply, std::uint64_t chunk);
 
   const Server& server_;
   const std::string& full_;
   ByteSink& sink_;
+  const std::uint64_t stripe_from_;
   std::optional<std::uint64_t> size_;
-  std::uint64_t total_ = 0;  // delivered
+  std::uint64_t total_ = 0;     // delivered
+  std::uint64_t widen_at_ = 0;  // when so much was asked for
+  std::size_t turn_ = 0;
   bool has_ended_ = false;
 };
 
@@ -123,29 +130,52 @@ bool FileReader::begin(Client& client, std::vector<Reply>& opened) {
 bool FileReader::read_over(Client& client) {
   std::vector<Reply> opened;
   if (!begin(client, opened)) return false;
-  Handle handle(client, opened[1].handle);
+  std::deque<Handle> handles;
+  handles.emplace_back(client, opened[1].handle);
   const std::uint64_t most = std::min(client.limits().read, kLargeChunk);
   const std::uint64_t chunk = *size_ > kLargeFile ? most : kSmallChunk;
-  ReplyQueue replies(client);
+  ReplyQueue replies;
+  std::deque<const Handle*> turns;  // whose reply comes next
   std::uint64_t asked = total_;
+  widen_at_ = *size_ >= stripe_from_ ? 0 : *size_ + 1;
+  const auto ask = [&] {
+    const Handle& handle = handles[turn_++ % handles.size()];
+    replies.submit(handle.client(),
+                   read_request(handle.get(), asked, static_cast<std::uint32_t>(chunk)));
+    turns.push_back(&handle);
+    asked += chunk;
+  };
   while (!has_ended_) {
     // One read more than the size tells: that there is no more shows in its reply.
-    while ((replies.size() + 1) * chunk <= kBytesUnderWay && asked <= *size_) {
-      replies.submit(read_request(handle.get(), asked, static_cast<std::uint32_t>(chunk)));
-      asked += chunk;
+    while ((replies.size() + 1) * chunk <= kBytesUnderWay * handles.size() && asked <= *size_) ask();
+    if (asked >= widen_at_ && asked <= *size_) {
+      widen(handles);
+      widen_at_ = asked + kWidenEvery;
     }
     if (replies.size() == 0) {
-      replies.submit(read_request(handle.get(), total_, static_cast<std::uint32_t>(chunk)));
-      asked = total_ + chunk;
+      asked = total_;
+      ask();
     }
-    if (!deliver(client, handle.get(), replies.take(), chunk)) return false;
+    const Handle& handle = *turns.front();
+    turns.pop_front();
+    if (!deliver(handle, replies.take(), chunk)) return false;
   }
   return true;
 }
 
+/// Opens the file on the connections that do not carry it yet. One that cannot is passed over.
+void FileReader::widen(std::deque<Handle>& handles) {
+  server_.pool().grow_fully();
+  for (Client* client : server_.pool().ready()) {
+    const auto is_its = [&](const Handle& handle) { return &handle.client() == client; };
+    if (std::ranges::any_of(handles, is_its)) continue;
+    Reply reply = std::move(Server::call_all(*client, {open_request(full_, kRead)})[0]);
+    if (reply.type == PacketType::handle) handles.emplace_back(*client, std::move(reply.handle));
+  }
+}
+
 /// Hands on what one read gave, and reads the rest of what it should have given.
-bool FileReader::deliver(Client& client, const std::string& handle, Reply reply,
-                         std::uint64_t chunk) {
+bool FileReader::deliver(const Handle& handle, Reply reply, std::uint64_t chunk) {
   std::uint64_t wanted = chunk;
   while (true) {
     if (reply.lost) return false;
@@ -158,16 +188,17 @@ bool FileReader::deliver(Client& client, const std::string& handle, Reply reply,
     wanted -= std::min<std::uint64_t>(wanted, reply.data.size());
     if (wanted == 0 || total_ >= *size_) return true;
     reply = std::move(Server::call_all(
-        client, {read_request(handle, total_, static_cast<std::uint32_t>(wanted))})[0]);
+        handle.client(),
+        {read_request(handle.get(), total_, static_cast<std::uint32_t>(wanted))})[0]);
   }
 }
 
 /// Appends the names of an open directory. False if the connection is lost.
 bool list_open(const Server& server, Client& client, const std::string& handle,
                const std::string& full, std::vector<NameEntry>& names) {
-  ReplyQueue replies(client);
+  ReplyQueue replies;
   for (bool ends = false;;) {
-    while (!ends && replies.size() < kListsUnderWay) replies.submit(read_directory_request(handle));
+    while (!ends && replies.size() < kListsUnderWay) replies.submit(client, read_directory_request(handle));
     if (replies.size() == 0) return true;
     Reply reply = replies.take();
     if (reply.lost) return false;
@@ -179,8 +210,9 @@ bool list_open(const Server& server, Client& client, const std::string& handle,
 
 }  // namespace
 
-std::uint64_t read_file(const Server& server, const std::string& full, ByteSink& sink) {
-  return FileReader(server, full, sink).run();
+std::uint64_t read_file(const Server& server, const std::string& full, std::uint64_t stripe_from,
+                        ByteSink& sink) {
+  return FileReader(server, full, stripe_from, sink).run();
 }
 
 std::vector<NameEntry> list_directory(const Server& server, const std::string& full) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <deque>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -14,6 +16,8 @@ namespace {
 
 constexpr std::uint64_t kLargestChunk = 255 << 10;
 constexpr std::uint64_t kSafeChunk = 32 << 10;    // what every server takes
+constexpr std::uint64_t kWidenEvery = 4 << 20;
+constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t kMostUnopened = 256 << 10;  // bytes that wait until the file is there
 constexpr char kWriteAct[] = "write";
 
@@ -41,11 +45,26 @@ void OpenUploads::leave() {
 class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
  public:
   Transfer(Client& client, OpenUploads& open, bool sync, bool keeps_order)
-      : client_(client), open_(open), sync_(sync), keeps_order_(keeps_order) {}
+      : open_(open), sync_(sync), keeps_order_(keeps_order), lanes_{{&client, "", 0}} {}
 
   void begin(Request request) {
-    client_.submit(std::move(request),
-                   [self = shared_from_this()](Reply&& reply) { self->opened(std::move(reply)); });
+    lanes_[0].client->submit(std::move(request), [self = shared_from_this()](Reply&& reply) {
+      self->opened(std::move(reply));
+    });
+  }
+
+  bool is_writing() {
+    std::lock_guard lock(mutex_);
+    return stage_ == Stage::writing && !failure_;
+  }
+  bool is_carried_by(const Client& client) {
+    std::lock_guard lock(mutex_);
+    return std::ranges::any_of(lanes_, [&](const Lane& lane) { return lane.client == &client; });
+  }
+  /// Another handle on the file, by which it is written as well. Only while `is_writing`.
+  void add_lane(Client& client, std::string handle) {
+    std::lock_guard lock(mutex_);
+    lanes_.push_back({&client, std::move(handle), 0});
   }
 
   void write(std::uint64_t offset, std::string bytes) {
@@ -57,9 +76,12 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
       return;
     }
     if (failure_) return;  // the file is lost anyway
+    const auto idlest = std::ranges::min_element(lanes_, {}, &Lane::under_way);
+    const auto number = static_cast<std::size_t>(idlest - lanes_.begin());
     ++under_way_;
+    ++idlest->under_way;
     lock.unlock();
-    send(kWriteAct, write_request(handle_, offset, bytes));
+    send(kWriteAct, number, write_request(idlest->handle, offset, bytes));
   }
 
   /// No more bytes will come.
@@ -78,7 +100,7 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
   std::optional<Failure> wait_open() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return is_open(); });
-    return handle_.empty() ? failure_ : std::nullopt;
+    return was_made() ? std::nullopt : failure_;
   }
 
   /// Waits for the end; the first failure, if there was one.
@@ -87,7 +109,7 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
     changed_.wait(lock, [this] { return stage_ == Stage::closed; });
     return failure_;
   }
-  bool was_made() const { return !handle_.empty(); }
+  bool was_made() const { return !lanes_[0].handle.empty(); }
 
  private:
   enum class Stage { opening, writing, syncing, closing, closed };
@@ -95,13 +117,20 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
     std::uint64_t offset;
     std::string bytes;
   };
+  /// A connection that carries the file, by a handle of its own.
+  struct Lane {
+    Client* client = nullptr;
+    std::string handle;  // constant once open
+    std::size_t under_way = 0;  // requests
+  };
 
   bool is_open() const { return stage_ != Stage::opening; }
 
-  void send(const char* act, Request request) {
-    client_.submit(std::move(request), [self = shared_from_this(), act](Reply&& reply) {
-      self->answered(act, std::move(reply));
-    });
+  void send(const char* act, std::size_t lane, Request request) {
+    lanes_[lane].client->submit(
+        std::move(request), [self = shared_from_this(), act, lane](Reply&& reply) {
+          self->answered(act, lane, std::move(reply));
+        });
   }
 
   /// Sends what has waited for the file. Until that is done later bytes wait as well, and so does
@@ -113,13 +142,14 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
       failure_ = {"create", std::move(reply)};
       return close_stage();
     }
-    handle_ = std::move(reply.handle);
+    lanes_[0].handle = std::move(reply.handle);
     while (!waiting_.empty()) {
       const std::vector<Piece> pieces = std::exchange(waiting_, {});
       under_way_ += pieces.size();
+      lanes_[0].under_way += pieces.size();
       lock.unlock();
       for (const Piece& piece : pieces)
-        send(kWriteAct, write_request(handle_, piece.offset, piece.bytes));
+        send(kWriteAct, 0, write_request(lanes_[0].handle, piece.offset, piece.bytes));
       lock.lock();
     }
     stage_ = Stage::writing;
@@ -127,29 +157,34 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
     go_on(lock);
   }
 
-  void answered(const char* act, Reply&& reply) {
+  void answered(const char* act, std::size_t lane, Reply&& reply) {
     std::unique_lock lock(mutex_);
     if (!is_done(reply) && !failure_) failure_ = {act, std::move(reply)};
     --under_way_;
+    --lanes_[lane].under_way;
     go_on(lock);
   }
 
-  /// The next step, once everything of the last one was answered. Where order is kept all the
-  /// rest goes at once: a failed write shows in its own reply.
+  /// The next step, once everything of the last one was answered. Where order is kept, as on one
+  /// lane of OpenSSH's, all the rest goes at once: a failed write shows in its own reply. One sync is
+  /// enough for all lanes: it is the file that is synced.
   void go_on(std::unique_lock<std::mutex>& lock) {
     if (!has_ended_ || stage_ == Stage::opening) return;
     if (stage_ == Stage::closing) {
       if (under_way_ == 0) close_stage();
       return;
     }
-    if (under_way_ > 0 && !keeps_order_) return;
+    if (under_way_ > 0 && !(keeps_order_ && lanes_.size() == 1)) return;
     const bool syncs = stage_ == Stage::writing && sync_ && !failure_;
     const bool closes = !syncs || keeps_order_;
     stage_ = closes ? Stage::closing : Stage::syncing;
-    under_way_ += (syncs ? 1 : 0) + (closes ? 1 : 0);
+    lanes_[0].under_way += syncs ? 1 : 0;
+    under_way_ += (syncs ? 1 : 0) + (closes ? lanes_.size() : 0);
+    for (Lane& lane : lanes_) lane.under_way += closes ? 1 : 0;
     lock.unlock();
-    if (syncs) send("sync", fsync_request(handle_));
-    if (closes) send("close", close_request(handle_));
+    if (syncs) send("sync", 0, fsync_request(lanes_[0].handle));
+    for (std::size_t i = 0; closes && i < lanes_.size(); ++i)
+      send("close", i, close_request(lanes_[i].handle));
     lock.lock();
   }
 
@@ -160,13 +195,12 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
     changed_.notify_all();
   }
 
-  Client& client_;
   OpenUploads& open_;
   const bool sync_, keeps_order_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   Stage stage_ = Stage::opening;
-  std::string handle_;  // constant once open
+  std::deque<Lane> lanes_;  // the first made the file; references to them stay valid
   std::vector<Piece> waiting_;
   std::size_t waiting_bytes_ = 0;
   std::size_t under_way_ = 0;
@@ -175,15 +209,17 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
 };
 
 SftpUpload::SftpUpload(const Server& server, Client& client, OpenUploads& open, std::string path,
-                       std::uint32_t mode, bool sync)
+                       std::uint32_t mode, bool sync, std::uint64_t stripe_from)
     : server_(server),
       client_(client),
       path_(std::move(path)),
+      mode_(mode),
       sync_(sync),
       generation_(server.pool().generation()),
       chunk_(chunk_of(client)),
       transfer_(std::make_shared<Transfer>(client, open, sync,
-                                           client.was_ready() && server.keeps_order())) {
+                                           client.was_ready() && server.keeps_order())),
+      widen_at_(stripe_from) {
   transfer_->begin(open_request(path_, kWrite | kCreate | kExclusive, mode));
 }
 
@@ -217,6 +253,29 @@ void SftpUpload::send_buffer() {
   const std::uint64_t size = buffer_.size();
   transfer_->write(offset_, std::exchange(buffer_, {}));
   offset_ += size;
+  if (offset_ >= widen_at_) widen();
+}
+
+/// Has the connections that do not carry the file yet carry it too. Only where two handles are known
+/// to be the same file: object stores that speak SFTP keep what was written by the last one closed.
+void SftpUpload::widen() {
+  widen_at_ = offset_ + kWidenEvery;
+  if (!transfer_->is_writing() || !server_.keeps_order()) return;
+  server_.pool().grow_fully();
+  std::vector<Client*> fresh = server_.pool().ready();
+  std::erase_if(fresh, [this](Client* client) { return transfer_->is_carried_by(*client); });
+  if (fresh.empty()) return;
+  // Not even its owner may open a file that nobody may write.
+  constexpr std::uint32_t kOwnerWrites = 0200;
+  if (!is_done(server_.call(set_mode_request(path_, mode_ | kOwnerWrites)))) {
+    widen_at_ = kNever;
+    return;
+  }
+  for (Client* client : fresh) {
+    Reply reply = std::move(Server::call_all(*client, {open_request(path_, kWrite)})[0]);
+    if (reply.type == PacketType::handle) transfer_->add_lane(*client, std::move(reply.handle));
+  }
+  server_.check(server_.call(set_mode_request(path_, mode_)), "chmod", path_);
 }
 
 void SftpUpload::close() {

@@ -26,10 +26,10 @@ class OpenUploads {
 /// closed while the caller goes on; `finish` tells how it all went. One thread at a time.
 class SftpUpload final : public Upload {
  public:
-  /// Asks for the file over `client`. `sync`: it is made durable before it is closed. The others
-  /// must outlive it.
+  /// Asks for the file over `client`. `sync`: it is made durable before it is closed. Once it has
+  /// `stripe_from` bytes the other connections carry it as well. The others must outlive it.
   SftpUpload(const Server& server, Client& client, OpenUploads& open, std::string path,
-             std::uint32_t mode, bool sync);
+             std::uint32_t mode, bool sync, std::uint64_t stripe_from);
   ~SftpUpload() override;
 
   void write(ByteView bytes) override;
@@ -49,17 +49,20 @@ class SftpUpload final : public Upload {
  private:
   class Transfer;
   void send_buffer();
+  void widen();
   [[noreturn]] void throw_failure(const char* act, const Reply& failure) const;
 
   const Server& server_;
   Client& client_;
   const std::string path_;
+  const std::uint32_t mode_;
   const bool sync_;
   const unsigned generation_;
   const std::size_t chunk_;
   const std::shared_ptr<Transfer> transfer_;
   std::string buffer_;
   std::uint64_t offset_ = 0;  // where `buffer_` belongs
+  std::uint64_t widen_at_;    // when `offset_` has come so far
   bool ends_in_hole_ = false;
   bool is_closed_ = false;
   bool is_published_ = false;
