@@ -2,6 +2,8 @@
 
 #include "libcore/backend/sftp/child_link.h"
 #include "libcore/backend/sftp/sftp_backend.h"
+#include "libcore/base/stop.h"
+#include "tests/backend/ssh_fixture.h"
 #include "tests/engine/client.h"
 #include "tests/engine/tree_facts.h"
 #include "tests/support/links.h"
@@ -45,6 +47,7 @@ class CutPlace {
   std::unique_ptr<Backend> look() const {
     return open_local_backend(directory_ / "repository", Durability::none);
   }
+  std::string path() const { return directory_ / "repository"; }
   /// Made since the last `connect`.
   std::size_t connections() const { return connections_; }
 
@@ -143,6 +146,51 @@ TEST_CASE("a stream whose connection breaks is stored whole or not at all", "[sf
     }
     return scene.place.connections() > 1;
   });
+}
+
+/// A backend on a server that is lost in the middle of a backup; all later connections fail so.
+std::unique_ptr<Backend> lost_for_good(const std::string& root, ErrorKind later,
+                                       sftp::PoolOptions options) {
+  auto is_first = std::make_shared<std::atomic<bool>>(true);
+  auto open = [is_first, later]() -> std::unique_ptr<sftp::Link> {
+    if (!is_first->exchange(false)) fail(later, "no way there");
+    return std::make_unique<sftp::CutLink>(server_link(), sftp::Cut{.packets = 30});
+  };
+  return sftp::open_sftp_backend(std::make_unique<sftp::Pool>("server", open, options), root);
+}
+
+TEST_CASE("a connection that does not come back is given up when its time is over", "[sftp]") {
+  Scene scene;
+  const auto backend =
+      lost_for_good(scene.place.path(), ErrorKind::network,
+                    {.retry_for = seconds(1), .first_pause = milliseconds(100)});
+  const Error error = ssh::error_of([&] { scene.back_up(*backend); });
+  CHECK(error.kind() == ErrorKind::network);
+  CHECK(ssh::says(error, "given up after 1"));
+}
+
+TEST_CASE("a login that is refused after a lost connection ends a backup at once", "[sftp]") {
+  Scene scene;
+  const auto backend =
+      lost_for_good(scene.place.path(), ErrorKind::permission,
+                    {.retry_for = seconds(600), .first_pause = milliseconds(1)});
+  const Error error = ssh::error_of([&] { scene.back_up(*backend); });
+  CHECK(error.kind() == ErrorKind::permission);
+}
+
+TEST_CASE("a stop ends waiting for a connection", "[sftp]") {
+  Scene scene;
+  std::stop_source stop;
+  const auto backend = lost_for_good(
+      scene.place.path(), ErrorKind::network,
+      {.retry_for = seconds(600),
+       .first_pause = seconds(60),
+       .stop = stop.get_token(),
+       .notice = [&](const std::string&) { stop.request_stop(); }});
+  CHECK_THROWS_AS(scene.client.back_up(*backend, Client::options(scene.source.path()),
+                                       stop.get_token()),
+                  Cancelled);
+  CHECK(defects(*scene.place.look()) == Lines{});
 }
 
 }  // namespace

@@ -1,4 +1,8 @@
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <filesystem>
+#include <thread>
 
 #include "tests/backend/ssh_fixture.h"
 #include "tests/engine/client.h"
@@ -13,6 +17,7 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
+namespace fs = std::filesystem;
 constexpr std::size_t kMiB = 1 << 20;
 
 void make_tree(TempTree& tree) {
@@ -105,6 +110,42 @@ TEST_CASE("tens of MiB go there and back while the keys change with every one of
   client.back_up(*ssh::backend_in(server, "repo"), Client::options(source.path()));
   TempDir target;
   restore(*ssh::backend_in(server, "repo"), "latest", target.path());
+  CHECK(differences(facts_of(source.path()), facts_of(target.path())) == Lines{});
+}
+
+TEST_CASE("a backup goes on when the server's processes are killed while they write",
+          "[servers]") {
+  NEEDS_SERVER(SshServer);
+  SshServer server;
+  TempTree source;
+  make_tree(source);
+  source.write("huge", ssh::pattern(40 * kMiB));
+  const auto backend = ssh::backend_in(server, "repo",
+                                       {.connections = 3,
+                                        .retry_for = std::chrono::seconds(60),
+                                        .first_pause = std::chrono::milliseconds(10)});
+  const auto is_being_written = [&] {
+    std::error_code none;
+    for (const auto& file : fs::directory_iterator(server.home() + "/repo/tmp", none))
+      if (file.file_size(none) > 8 * kMiB) return true;
+    return false;
+  };
+  std::atomic<bool> was_killed = false;
+  std::jthread killer([&](const std::stop_token& stop) {
+    while (!stop.stop_requested() && !is_being_written())
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (!stop.stop_requested()) server.process().kill_connections();
+    was_killed = !stop.stop_requested();
+  });
+  Client client;
+  const BackupReport report = client.back_up(*backend, Client::options(source.path()));
+  killer.request_stop();
+  killer.join();
+  REQUIRE(was_killed);
+  CHECK(report.head.outcome == Outcome::complete);
+  CHECK(defects(*backend) == Lines{});
+  TempDir target;
+  restore(*backend, "latest", target.path());
   CHECK(differences(facts_of(source.path()), facts_of(target.path())) == Lines{});
 }
 
