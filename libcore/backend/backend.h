@@ -53,6 +53,13 @@ class Upload : public ByteSink {
   virtual void confirm() {}
   /// No more bytes will come.
   virtual void close() = 0;
+  /// Where a connection was lost while the file was written, so that bytes which were confirmed may
+  /// not have survived: sends to `sink` all that is there, to be compared, and returns true. False:
+  /// nothing is in doubt. Only when closed; waits.
+  virtual bool read_back(ByteSink& sink) {
+    static_cast<void>(sink);
+    return false;
+  }
 };
 
 /// Something that will be read, or listed, soon.

@@ -126,7 +126,16 @@ bool ObjectWriter::next_group(Group& group, const std::stop_token& stop) {
   return !group.empty();
 }
 
+/// What a lost connection may have damaged is compared with what was sent.
+void ObjectWriter::check_survivor(Pending& pending) {
+  HashSink sink(kind_);
+  if (!pending.upload->read_back(sink) || sink.finish() == pending.sums) return;
+  fail(ErrorKind::network, "{}: what was sent before the connection was lost did not survive",
+       backend_.display(object_path(pending.name)));
+}
+
 void ObjectWriter::commit(Group& group) {
+  for (Pending& pending : group) check_survivor(pending);
   std::vector<Publication> publications;
   publications.reserve(group.size());
   for (Pending& pending : group)

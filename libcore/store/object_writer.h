@@ -102,6 +102,7 @@ class ObjectWriter {
   void wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& condition);
   bool next_group(Group& group, const std::stop_token& stop);
   void commit(Group& group);
+  void check_survivor(Pending& pending);
   void settle_taken_name(Pending& pending, std::vector<RepoPath>& others);
   bool publish_one(Pending& pending);
   std::optional<Sums> sums_of_stored(const ObjectName& name);

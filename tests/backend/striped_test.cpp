@@ -135,5 +135,38 @@ TEST_CASE("a large file is read whole although one of its connections breaks", "
   CHECK(content(*backend, "large") == bytes);
 }
 
+TEST_CASE("a large file goes on where its connection broke, and is read back", "[sftp]") {
+  const std::uint64_t packets = GENERATE(20, 60, 95, 100, 101, 102);
+  INFO("cut after packet " << packets);
+  TempDir root;
+  std::array<Traffic, 2> traffic;
+  std::size_t opened = 0;
+  const auto open = [&]() -> std::unique_ptr<sftp::Link> {
+    auto link = std::make_unique<sftp::ChildLink>(
+        std::vector<std::string>{"/usr/lib/openssh/sftp-server"}, std::vector<std::string>{});
+    auto cut = std::make_unique<sftp::CutLink>(
+        std::move(link), sftp::Cut{.packets = opened == 0 ? packets : sftp::Cut::kNever});
+    return std::make_unique<CountingLink>(std::move(cut), traffic.at(opened++));
+  };
+  const auto backend = sftp::open_sftp_backend(
+      std::make_unique<sftp::Pool>("server", open,
+                                   sftp::PoolOptions{.retry_for = std::chrono::seconds(60),
+                                                     .first_pause = std::chrono::milliseconds(1)}),
+      root.path());
+  const std::string bytes = ssh::pattern(24 * kMiB + 5);
+  auto upload = backend->create("large.part", 0444);
+  for (std::size_t at = 0; at < bytes.size(); at += 64 << 10)
+    upload->write(ByteView(bytes).substr(at, 64 << 10));
+  upload->close();
+  StringSink sink;
+  const bool was_in_doubt = upload->read_back(sink);
+  CHECK(was_in_doubt == (opened > 1));
+  if (was_in_doubt) CHECK(sink.bytes == bytes);
+  REQUIRE(publish(*backend, *upload, "large") == MoveResult::done);
+  CHECK(read_file(root / "large") == bytes);
+  // What was confirmed went once.
+  CHECK(traffic[1].up < bytes.size() - std::min<std::uint64_t>(packets, 95) * (200 << 10) + 5 * kMiB);
+}
+
 }  // namespace
 }  // namespace reverse

@@ -56,6 +56,8 @@ class Pool {
   unsigned generation() const { return generation_; }
   /// Connections that are ready.
   std::size_t size() const;
+  /// Tells whoever listens (`PoolOptions::notice`).
+  void tell(const std::string& what) const;
   /// Round trips of the front connection, as `Client::flights`.
   std::uint64_t flights() const;
 
@@ -65,7 +67,6 @@ class Pool {
   void reconnect(std::unique_lock<std::mutex>& lock);
   void begin_again(std::unique_lock<std::mutex>& lock);
   void pause(std::unique_lock<std::mutex>& lock);
-  void tell(const std::string& what) const;
 
   const std::string host_;
   const Client::LinkOpener open_link_;

@@ -19,7 +19,7 @@ struct SftpOptions {
 /// A repository on a server that offers SFTP. `root`: absolute, or relative to the login directory;
 /// "" is that directory. Requests are pipelined: bytes of an upload, whole groups in `publish`, and
 /// what `expect` announces. A lost connection is made again as the pool allows, and calls go on;
-/// but uploads that were under way fail by `network`. Uploads must not outlive the backend.
+/// but small uploads that were under way fail by `network`; large ones go on, to be read back. Uploads must not outlive the backend.
 std::unique_ptr<Backend> open_sftp_backend(std::unique_ptr<Pool> pool, const std::string& root,
                                            const SftpOptions& options = {});
 

@@ -4,11 +4,14 @@
 #include <condition_variable>
 #include <deque>
 #include <limits>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <utility>
 
+#include "libcore/backend/sftp/sftp_read.h"
 #include "libcore/base/error.h"
+#include "libcore/base/units.h"
 
 namespace reverse::sftp {
 
@@ -19,6 +22,8 @@ constexpr std::uint64_t kSafeChunk = 32 << 10;    // what every server takes
 constexpr std::uint64_t kWidenEvery = 4 << 20;
 constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t kMostUnopened = 256 << 10;  // bytes that wait until the file is there
+/// Not even its owner may open a file that nobody may write.
+constexpr std::uint32_t kOwnerWrites = 0200;
 constexpr char kWriteAct[] = "write";
 
 /// As much as the server takes at a time, if it has told; never waits for that.
@@ -69,19 +74,20 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
 
   void write(std::uint64_t offset, std::string bytes) {
     std::unique_lock lock(mutex_);
+    if (failure_) return;  // the file is lost anyway
+    const std::string& piece = pieces_[offset] = std::move(bytes);
     if (stage_ == Stage::opening) {
-      waiting_bytes_ += bytes.size();
-      waiting_.push_back({offset, std::move(bytes)});
+      waiting_bytes_ += piece.size();
       changed_.wait(lock, [this] { return waiting_bytes_ <= kMostUnopened || is_open(); });
       return;
     }
-    if (failure_) return;  // the file is lost anyway
+    if (loss_) return;  // it goes with the others that were not confirmed
     const auto idlest = std::ranges::min_element(lanes_, {}, &Lane::under_way);
     const auto number = static_cast<std::size_t>(idlest - lanes_.begin());
     ++under_way_;
     ++idlest->under_way;
     lock.unlock();
-    send(kWriteAct, number, write_request(idlest->handle, offset, bytes));
+    send(kWriteAct, number, write_request(idlest->handle, offset, piece), offset);
   }
 
   /// No more bytes will come.
@@ -107,16 +113,43 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
   std::optional<Failure> wait_closed() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return stage_ == Stage::closed; });
-    return failure_;
+    return failure_ ? failure_ : loss_;
   }
+
+  /// True if a connection was lost, and nothing worse happened.
+  bool is_lost() {
+    std::lock_guard lock(mutex_);
+    return loss_ && !failure_ && was_made();
+  }
+  /// Waits until nothing is under way on connections that were lost.
+  void wait_idle() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return under_way_ == 0; });
+  }
+  /// Goes on by another handle, sending again what was not confirmed. After `wait_idle`.
+  void resume(Client& client, std::string handle) {
+    std::unique_lock lock(mutex_);
+    const bool was_open = stage_ != Stage::closed;
+    const std::deque<Lane> old =
+        std::exchange(lanes_, std::deque<Lane>{{&client, std::move(handle), 0}});
+    loss_.reset();
+    stage_ = Stage::opening;
+    lock.unlock();
+    for (const Lane& lane : old)
+      if (was_open) lane.client->submit(close_request(lane.handle), [](Reply&&) {});
+    lock.lock();
+    send_kept(lock);
+  }
+  /// All bytes before this offset were confirmed; nullopt: all there were.
+  std::optional<std::uint64_t> confirmed() {
+    std::lock_guard lock(mutex_);
+    return pieces_.empty() ? std::nullopt : std::optional(pieces_.begin()->first);
+  }
+  Client& client() { return *lanes_[0].client; }
   bool was_made() const { return !lanes_[0].handle.empty(); }
 
  private:
   enum class Stage { opening, writing, syncing, closing, closed };
-  struct Piece {
-    std::uint64_t offset;
-    std::string bytes;
-  };
   /// A connection that carries the file, by a handle of its own.
   struct Lane {
     Client* client = nullptr;
@@ -126,10 +159,11 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
 
   bool is_open() const { return stage_ != Stage::opening; }
 
-  void send(const char* act, std::size_t lane, Request request) {
+  /// `piece`: the offset of what is written.
+  void send(const char* act, std::size_t lane, Request request, std::uint64_t piece = kNever) {
     lanes_[lane].client->submit(
-        std::move(request), [self = shared_from_this(), act, lane](Reply&& reply) {
-          self->answered(act, lane, std::move(reply));
+        std::move(request), [self = shared_from_this(), act, lane, piece](Reply&& reply) {
+          self->answered(act, lane, piece, std::move(reply));
         });
   }
 
@@ -138,30 +172,42 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
   void opened(Reply&& reply) {
     std::unique_lock lock(mutex_);
     if (reply.type != PacketType::handle) {
-      waiting_.clear();
+      pieces_.clear();
       failure_ = {"create", std::move(reply)};
       return close_stage();
     }
     lanes_[0].handle = std::move(reply.handle);
-    while (!waiting_.empty()) {
-      const std::vector<Piece> pieces = std::exchange(waiting_, {});
-      under_way_ += pieces.size();
-      lanes_[0].under_way += pieces.size();
+    send_kept(lock);
+  }
+
+  /// Sends all that is kept, in order, and ends `Stage::opening`.
+  void send_kept(std::unique_lock<std::mutex>& lock) {
+    for (auto next = pieces_.begin(); next != pieces_.end();) {
+      const auto& [offset, bytes] = *next;
+      const std::uint64_t sent = offset;
+      ++under_way_;
+      ++lanes_[0].under_way;
       lock.unlock();
-      for (const Piece& piece : pieces)
-        send(kWriteAct, 0, write_request(lanes_[0].handle, piece.offset, piece.bytes));
+      send(kWriteAct, 0, write_request(lanes_[0].handle, sent, bytes), sent);
       lock.lock();
+      next = pieces_.upper_bound(sent);  // others were confirmed and came meanwhile
     }
     stage_ = Stage::writing;
     changed_.notify_all();
     go_on(lock);
   }
 
-  void answered(const char* act, std::size_t lane, Reply&& reply) {
+  void answered(const char* act, std::size_t lane, std::uint64_t piece, Reply&& reply) {
     std::unique_lock lock(mutex_);
-    if (!is_done(reply) && !failure_) failure_ = {act, std::move(reply)};
+    if (is_done(reply)) {
+      pieces_.erase(piece);
+    } else {
+      std::optional<Failure>& kind = reply.lost ? loss_ : failure_;
+      if (!kind) kind = {act, std::move(reply)};
+    }
     --under_way_;
     --lanes_[lane].under_way;
+    if (loss_ && under_way_ == 0) changed_.notify_all();
     go_on(lock);
   }
 
@@ -175,7 +221,7 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
       return;
     }
     if (under_way_ > 0 && !(keeps_order_ && lanes_.size() == 1)) return;
-    const bool syncs = stage_ == Stage::writing && sync_ && !failure_;
+    const bool syncs = stage_ == Stage::writing && sync_ && !failure_ && !loss_;
     const bool closes = !syncs || keeps_order_;
     stage_ = closes ? Stage::closing : Stage::syncing;
     lanes_[0].under_way += syncs ? 1 : 0;
@@ -191,7 +237,7 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
   /// The end. With the lock.
   void close_stage() {
     stage_ = Stage::closed;
-    open_.leave();
+    if (!std::exchange(has_left_, true)) open_.leave();
     changed_.notify_all();
   }
 
@@ -201,17 +247,18 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
   std::condition_variable changed_;
   Stage stage_ = Stage::opening;
   std::deque<Lane> lanes_;  // the first made the file; references to them stay valid
-  std::vector<Piece> waiting_;
-  std::size_t waiting_bytes_ = 0;
+  std::map<std::uint64_t, std::string> pieces_;  // by offset: written and not confirmed
+  std::size_t waiting_bytes_ = 0;                // of them, for the file to be there
   std::size_t under_way_ = 0;
   bool has_ended_ = false;
+  bool has_left_ = false;  // `open_`
   std::optional<Failure> failure_;
+  std::optional<Failure> loss_;  // of a connection; the file may yet be whole
 };
 
 SftpUpload::SftpUpload(const Server& server, Client& client, OpenUploads& open, std::string path,
                        std::uint32_t mode, bool sync, std::uint64_t stripe_from)
     : server_(server),
-      client_(client),
       path_(std::move(path)),
       mode_(mode),
       sync_(sync),
@@ -219,6 +266,7 @@ SftpUpload::SftpUpload(const Server& server, Client& client, OpenUploads& open, 
       chunk_(chunk_of(client)),
       transfer_(std::make_shared<Transfer>(client, open, sync,
                                            client.was_ready() && server.keeps_order())),
+      stripe_from_(stripe_from),
       widen_at_(stripe_from) {
   transfer_->begin(open_request(path_, kWrite | kCreate | kExclusive, mode));
 }
@@ -227,7 +275,7 @@ SftpUpload::~SftpUpload() {
   if (!is_closed_) transfer_->end();
   if (is_published_) return;
   transfer_->wait_closed();  // servers that cannot remove an open file
-  if (transfer_->was_made()) client_.submit(remove_request(path_), [](Reply&&) {});
+  if (transfer_->was_made()) transfer_->client().submit(remove_request(path_), [](Reply&&) {});
 }
 
 void SftpUpload::write(ByteView bytes) {
@@ -254,6 +302,7 @@ void SftpUpload::send_buffer() {
   transfer_->write(offset_, std::exchange(buffer_, {}));
   offset_ += size;
   if (offset_ >= widen_at_) widen();
+  while (may_resume() && transfer_->is_lost()) resume();
 }
 
 /// Has the connections that do not carry the file yet carry it too. Only where two handles are known
@@ -265,8 +314,6 @@ void SftpUpload::widen() {
   std::vector<Client*> fresh = server_.pool().ready();
   std::erase_if(fresh, [this](Client* client) { return transfer_->is_carried_by(*client); });
   if (fresh.empty()) return;
-  // Not even its owner may open a file that nobody may write.
-  constexpr std::uint32_t kOwnerWrites = 0200;
   if (!is_done(server_.call(set_mode_request(path_, mode_ | kOwnerWrites)))) {
     widen_at_ = kNever;
     return;
@@ -276,6 +323,42 @@ void SftpUpload::widen() {
     if (reply.type == PacketType::handle) transfer_->add_lane(*client, std::move(reply.handle));
   }
   server_.check(server_.call(set_mode_request(path_, mode_)), "chmod", path_);
+}
+
+/// Its handle over another connection; nullopt if that is lost as well.
+std::optional<std::string> SftpUpload::reopen(Client& client) {
+  server_.call(set_mode_request(path_, mode_ | kOwnerWrites));
+  Reply reply = std::move(Server::call_all(client, {open_request(path_, kWrite)})[0]);
+  if (reply.lost) return std::nullopt;
+  server_.check(server_.call(set_mode_request(path_, mode_)), "chmod", path_);
+  if (reply.type == PacketType::handle) return std::move(reply.handle);
+  fail(ErrorKind::network, "{}: what was sent before the connection was lost cannot be gone on with",
+       server_.quote(path_));
+}
+
+/// Goes on where the server has confirmed all, over a connection made anew.
+void SftpUpload::resume() {
+  transfer_->wait_idle();
+  const std::uint64_t confirmed = transfer_->confirmed().value_or(offset_);
+  if (confirmed > resumed_at_) server_.pool().note_progress();
+  resumed_at_ = confirmed;
+  Client& client = server_.pool().front();
+  generation_ = server_.pool().generation();
+  std::optional<std::string> handle = reopen(client);
+  if (!handle) return;
+  is_in_doubt_ = true;
+  transfer_->resume(client, std::move(*handle));
+  server_.pool().tell(fmt::format("{} goes on at {}", server_.quote(path_), format_bytes(confirmed)));
+}
+
+bool SftpUpload::read_back(ByteSink& sink) {
+  while (const auto failure = transfer_->wait_closed()) {
+    if (!may_resume() || !transfer_->is_lost()) throw_failure(failure->act, failure->reply);
+    resume();
+  }
+  if (!std::exchange(is_in_doubt_, false)) return false;
+  read_file(server_, path_, stripe_from_, sink);
+  return true;
 }
 
 void SftpUpload::close() {
@@ -294,6 +377,9 @@ void SftpUpload::confirm() {
 void SftpUpload::finish() {
   if (!is_closed_) fail(ErrorKind::internal, "publish {}: not closed", server_.quote(path_));
   if (auto failure = transfer_->wait_closed()) throw_failure(failure->act, failure->reply);
+  if (is_in_doubt_)
+    fail(ErrorKind::network, "{} was not read back after its connection was lost",
+         server_.quote(path_));
 }
 
 void SftpUpload::throw_failure(const char* act, const Reply& failure) const {

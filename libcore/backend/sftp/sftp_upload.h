@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "libcore/backend/backend.h"
@@ -23,7 +24,9 @@ class OpenUploads {
 };
 
 /// A new file on the server. Nothing is waited for: the file is made, its bytes are sent and it is
-/// closed while the caller goes on; `finish` tells how it all went. One thread at a time.
+/// closed while the caller goes on; `finish` tells how it all went. Bytes are kept until they are
+/// confirmed: when a connection is lost, a file of `stripe_from` bytes or more goes on over the next
+/// one, and is to be read back. One thread at a time.
 class SftpUpload final : public Upload {
  public:
   /// Asks for the file over `client`. `sync`: it is made durable before it is closed. Once it has
@@ -35,6 +38,7 @@ class SftpUpload final : public Upload {
   void write(ByteView bytes) override;
   void confirm() override;
   void close() override;
+  bool read_back(ByteSink& sink) override;
 
   const std::string& path() const { return path_; }
   bool is_synced() const { return sync_; }
@@ -50,21 +54,26 @@ class SftpUpload final : public Upload {
   class Transfer;
   void send_buffer();
   void widen();
+  bool may_resume() const { return offset_ >= stripe_from_; }
+  std::optional<std::string> reopen(Client& client);
+  void resume();
   [[noreturn]] void throw_failure(const char* act, const Reply& failure) const;
 
   const Server& server_;
-  Client& client_;
   const std::string path_;
   const std::uint32_t mode_;
   const bool sync_;
-  const unsigned generation_;
+  unsigned generation_;
   const std::size_t chunk_;
   const std::shared_ptr<Transfer> transfer_;
   std::string buffer_;
   std::uint64_t offset_ = 0;  // where `buffer_` belongs
+  const std::uint64_t stripe_from_;
+  std::uint64_t resumed_at_ = 0;  // the last time
   std::uint64_t widen_at_;    // when `offset_` has come so far
   bool ends_in_hole_ = false;
   bool is_closed_ = false;
+  bool is_in_doubt_ = false;  // it was resumed, and not read back since
   bool is_published_ = false;
 };
 
