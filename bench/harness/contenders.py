@@ -7,7 +7,7 @@ import itertools
 import re
 import shutil
 
-from measure import Command, shell, untimed
+from measure import Command, remove, shell, untimed
 
 
 class Contender:
@@ -65,6 +65,39 @@ class Reverse(Contender):
         """Prints the newest revision as one document."""
         return Command([self.binaries / "reverse-snapshot", "show", "-q", "--cache-dir", state / "cache", "--yaml",
                         self.repository(state), "latest"])
+
+
+class Md5sum(Contender):
+    """What people run today to know the checksums of a tree; `at_once` files for each of two processes."""
+
+    label = "xargs -P2 md5sum"
+    version_argv = ["md5sum", "--version"]
+
+    def __init__(self, at_once):
+        self.at_once = at_once
+
+    def backup(self, source, state):
+        return shell('find "$1" -type f -print0 | xargs -0 -P2 -n "$2" md5sum', source, self.at_once)
+
+
+class Cat(Contender):
+    """The least that reading can cost."""
+
+    label = "cat >/dev/null"
+    version_argv = ["cat", "--version"]
+
+    def backup(self, source, state):
+        return shell('find "$1" -type f -exec cat {} + >/dev/null', source)
+
+
+class ColdReverse(Reverse):
+    """This project on a machine that has lost what it knew, where everything is stored."""
+
+    label = "reverse, no catalog"
+
+    def backup(self, source, state):
+        remove(state / "cache")
+        return Reverse.backup(self, source, state)
 
 
 class Cp(Contender):

@@ -9,7 +9,8 @@ import measure
 import trees
 from report import Row
 
-LIMITS = {"first-small": 1.3, "first-large": 1.3, "unchanged": 3.0, "restore": 1.5}  # times the floor
+LIMITS = {"first-small": 1.3, "first-large": 1.3, "unchanged": 3.0, "restore": 1.5, "hash-large": 0.2,
+          "hash-small": 0.5}  # times the floor
 PEAK_LIMIT_MIB = 64
 CHURN_LIMIT = 1 / 12         # of the bytes of one flat manifest for each revision
 UNCHANGED_LIMIT_BYTES = 4000  # for each revision
@@ -95,7 +96,7 @@ def build_trees(bench, shapes):
 def shapes(bench, name):
     """The trees that a subject takes from the work directory."""
     sizes = bench.sizes
-    if name == "first-large":
+    if name in ("first-large", "hash-large"):
         return [sizes.large]
     if name == "memory":
         return [trees.tiny_files(files) for files in sizes.memory_files]
@@ -121,7 +122,8 @@ def add_rows(bench, work, entrants, samples, limit):
     floor = statistics.median(one.seconds for one in samples[0])
     for number, (entrant, runs) in enumerate(zip(entrants, samples)):
         ratio = statistics.median(one.seconds for one in runs) / floor
-        reach = bench.verdict(ratio, limit, f"{limit:g} × floor") if entrant is bench.reverse else ""
+        is_judged = entrant is bench.reverse or isinstance(entrant, contenders.ColdReverse)
+        reach = bench.verdict(ratio, limit, f"{limit:g} × floor") if is_judged else ""
         bench.rows.append(Row(work, entrant.label, [one.seconds for one in runs], ratio=ratio if number else None,
                               peak_kib=max(one.peak_kib for one in runs), reach=reach))
 
@@ -161,6 +163,27 @@ def unchanged(bench):
         return bench.time(entrant.backup(source, states[entrant.label]))
 
     add_rows(bench, "nothing changed", entrants, alternate(bench, entrants, run), LIMITS["unchanged"])
+
+
+def hash_large(bench):
+    hash_stored(bench, "hash, large files", bench.tree(bench.sizes.large), 1, LIMITS["hash-large"])
+
+
+def hash_small(bench):
+    hash_stored(bench, "hash, small files", bench.small_tree(), 200, LIMITS["hash-small"])
+
+
+def hash_stored(bench, work, source, at_once, limit):
+    """Everything is stored and nothing is known: what is measured is reading and hashing."""
+    reverse = contenders.ColdReverse(bench.reverse.binaries)
+    entrants = [contenders.Md5sum(at_once), contenders.Cat(), reverse]
+    measure.warm(source)
+    state = bench.backed_up(reverse, source)
+
+    def run(entrant, _):
+        return bench.time(entrant.backup(source, state))
+
+    add_rows(bench, work, entrants, alternate(bench, entrants, run), limit)
 
 
 def restore(bench):
@@ -277,4 +300,4 @@ def manifests_unchanged(bench, files):
 
 # In the order in which they run.
 ALL = {"first-small": first_small, "unchanged": unchanged, "restore": restore, "first-large": first_large,
-       "memory": memory, "manifests": manifests}
+       "hash-large": hash_large, "hash-small": hash_small, "memory": memory, "manifests": manifests}

@@ -15,6 +15,7 @@ namespace reverse {
 namespace {
 
 constexpr std::size_t kBufferSize = 128 << 10;
+constexpr std::size_t kWorthACall = 64 << 10;  ///< more is not copied to save a system call
 
 void write_at(int fd, ByteView bytes, std::uint64_t offset, const std::string& path) {
   while (!bytes.empty()) {
@@ -71,7 +72,7 @@ void LocalUpload::write(ByteView bytes) {
 
 void LocalUpload::put(ByteView bytes) {
   bool hole = is_hole(bytes);
-  if (!hole && buffer_.size() + bytes.size() <= kBufferSize) {
+  if (!hole && bytes.size() < kWorthACall && buffer_.size() + bytes.size() <= kBufferSize) {
     buffer_.append(bytes);
     ends_in_hole_ = false;
     return;

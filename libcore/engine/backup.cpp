@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::size_t kWindowBatches = 64;  // between the walk and the assembler
 constexpr unsigned kReaders = 2;
+constexpr unsigned kLargeTogether = 8;  // large files that a reader hashes side by side
 constexpr std::int64_t kClockSlack = 60;  // seconds; a last revision further ahead is a clock gone wrong
 constexpr int kAttempts = 3;  // a gate that gc closes this often running: somebody else's turn
 
@@ -37,6 +38,13 @@ struct Earlier {
   std::shared_ptr<Content> stream;  // once it was read whole
 };
 
+/// Side by side only where hashing is what takes the time: uploads to distant repositories wait for the network,
+/// and SHA-256 hashes one after the other.
+unsigned large_together(const Repository& repository) {
+  bool is_near = repository.backend().traits().cheap_stat;
+  return is_near && repository.info().digest == DigestKind::md5 ? kLargeTogether : 1;
+}
+
 /// One pass over the source, under one token of the gate.
 class Attempt {
  public:
@@ -45,7 +53,8 @@ class Attempt {
         options_(options),
         earlier_(earlier),
         writer_(deps.repository, deps.present),
-        reading_(writer_, deps.repository.info().digest, deps.observer.progress),
+        reading_(writer_, deps.repository.info().digest, deps.observer.progress, kReaders,
+                 large_together(deps.repository)),
         learning_(deps.catalog, deps.observer),
         window_(kWindowBatches) {
     deps.observer.progress.files = 0;
@@ -66,6 +75,7 @@ class Attempt {
   Timestamp start_after(const std::optional<Head>& last) const;
   void guard_set(const std::optional<Head>& last) const;
   void begin_scan();
+  void begin_writing();
   void guard_file_system() const;
   void guard_entries() const;
   void emit(std::shared_ptr<Batch> batch, const std::stop_token& stop);
@@ -95,7 +105,7 @@ class Attempt {
 std::optional<BackupReport> Attempt::run() {
   begin_head();
   if (!options_.stream) begin_scan();
-  if (!options_.dry_run) writer_.begin(report_.head.id);
+  if (!options_.dry_run) begin_writing();
   Pipeline pipeline(deps_.stop);
   std::stop_token stop = pipeline.stop_token();
   pipeline.start([&] { options_.stream ? read_stream(stop) : scan_source(stop); });
@@ -151,6 +161,15 @@ Timestamp Attempt::start_after(const std::optional<Head>& last) const {
   std::optional<Timestamp> before = last ? parse_rfc3339(last->started) : std::nullopt;
   bool ties = before && before->seconds >= start.seconds && before->seconds < start.seconds + kClockSlack;
   return ties ? plus_seconds(*before, 1) : start;
+}
+
+/// Where the catalog knows nothing and the set has a revision, most of what will be read is stored.
+void Attempt::begin_writing() {
+  writer_.begin(report_.head.id);
+  bool is_catalog_cold = !options_.stream && !deps_.catalog.source(options_.source, report_.head.set());
+  if (!is_catalog_cold || !newest_) return;
+  writer_.learn(*newest_, deps_.stop);
+  reading_.expect_stored();
 }
 
 // --- guards

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <limits>
+#include <list>
 #include <thread>
 #include <utility>
 
@@ -21,11 +23,11 @@ constexpr int kOpenAttempts = 10;
 constexpr std::chrono::milliseconds kSettlingTime{25};  // longer than the grain that `SourceFile::changed` allows for
 constexpr std::size_t kQueuedTasks = 64;
 
-/// Hands on what it reads to an upload on the way, up to `limit` bytes. An error of the repository must not pass for one of
+/// Hands on what it reads to an upload on the way, if there is one, up to `limit` bytes. An error of the repository must not pass for one of
 /// the source: it is kept apart, and ends the stream.
 class Tee : public ByteSource {
  public:
-  Tee(ByteSource& source, std::uint64_t limit, Upload& upload, Progress& progress, const std::stop_token& stop)
+  Tee(ByteSource& source, std::uint64_t limit, Upload* upload, Progress& progress, const std::stop_token& stop)
       : source_(source), left_(limit), upload_(upload), progress_(progress), stop_(stop) {}
 
   ByteView next() override {
@@ -35,7 +37,7 @@ class Tee : public ByteSource {
     left_ -= chunk.size();
     if (!chunk.empty()) {
       try {
-        upload_.write(chunk);
+        if (upload_ != nullptr) upload_->write(chunk);
       } catch (...) {
         repository_error_ = std::current_exception();
         return {};
@@ -52,7 +54,7 @@ class Tee : public ByteSource {
  private:
   ByteSource& source_;
   std::uint64_t left_;
-  Upload& upload_;
+  Upload* upload_;
   Progress& progress_;
   const std::stop_token& stop_;
   std::exception_ptr repository_error_;
@@ -133,31 +135,59 @@ void read_file_xattrs(const SourceFile& file, Item& item) {
 
 }  // namespace
 
-ReadStage::ReadStage(RepositoryWriter& writer, DigestKind digest, Progress& progress)
-    : writer_(writer), digest_(digest), progress_(progress), tasks_(kQueuedTasks) {}
+/// A file on its way into an upload.
+struct ReadStage::LargeFile {
+  LargeFile(Item& of, std::unique_ptr<SourceFile> opened, bool is_probably_stored)
+      : item(&of), file(std::move(opened)), hash_first(is_probably_stored) {}
+
+  Task task;  // that it came with, if any
+  Item* item;
+  std::unique_ptr<SourceFile> file;
+  std::unique_ptr<Upload> upload;
+  std::optional<Tee> tee;
+  HashJob job;
+  int attempts = 0;
+  bool hash_first;  // it is probably stored: without an upload
+};
+
+ReadStage::ReadStage(RepositoryWriter& writer, DigestKind digest, Progress& progress, unsigned workers,
+                     unsigned most_together)
+    : writer_(writer),
+      digest_(digest),
+      progress_(progress),
+      workers_(workers),
+      most_together_(most_together),
+      tasks_(kQueuedTasks) {}
 
 void ReadStage::submit(const std::shared_ptr<Batch>& batch, const std::stop_token& stop) {
-  std::vector<Task> tasks;
   Task small{batch, {}};
+  std::vector<Task> large;
   for (Item& item : batch->items) {
     if (!item.to_read) continue;
     if (item.source.status.size > kSmallFile)
-      tasks.push_back({batch, {&item}});
+      large.push_back({batch, {&item}});
     else
       small.items.push_back(&item);
   }
-  if (!small.items.empty()) tasks.push_back(std::move(small));
-  batch->pending = static_cast<unsigned>(tasks.size());
-  for (Task& task : tasks) tasks_.push(std::move(task), stop);
+  batch->pending = static_cast<unsigned>(large.size() + !small.items.empty());
+  if (!small.items.empty()) tasks_.push(std::move(small), stop);
+  if (large.empty()) return;
+  {
+    std::lock_guard lock(mutex_);
+    std::move(large.begin(), large.end(), std::back_inserter(large_));
+  }
+  // As many calls as there can be workers for them: what one takes meanwhile, others need not find.
+  for (std::size_t i = std::min<std::size_t>(workers_, large.size()); i > 0; --i) tasks_.push({}, stop);
 }
 
 void ReadStage::work(const std::stop_token& stop) {
   while (std::optional<Task> task = tasks_.pop(stop)) {
-    if (task->items.size() == 1 && task->items.front()->source.status.size > kSmallFile)
-      stream_large(*task->items.front(), stop);
-    else
+    if (task->items.empty()) {
+      read_large(stop);
+    } else {
       read_small(task->items, stop);
-    finish(*task);
+      finish(*task);
+    }
   }
 }
 
@@ -211,11 +241,13 @@ bool ReadStage::load(Item& item, std::string& bytes, const std::stop_token& stop
     note_failure(*item.content, "read", error);
     return false;
   }
-  if (is_small)
+  if (is_small) {
     read_file_xattrs(*file, item);
-  else
-    stream(*file, item, stop);
-  return is_small;
+    return true;
+  }
+  LargeFile large(item, std::move(file), probably_stored_);
+  stream(large, stop);
+  return false;
 }
 
 void ReadStage::store_small(Item& item, const Sums& sums, ByteView bytes) {
@@ -226,40 +258,130 @@ void ReadStage::store_small(Item& item, const Sums& sums, ByteView bytes) {
 
 // --- large files
 
-void ReadStage::stream_large(Item& item, const std::stop_token& stop) {
-  if (std::unique_ptr<SourceFile> file = open_source(item)) stream(*file, item, stop);
+/// The large files that one worker reads side by side.
+class ReadStage::LargeFiles : public HashFeed {
+ public:
+  LargeFiles(ReadStage& stage, const std::stop_token& stop) : stage_(stage), stop_(stop) {}
+
+  HashJob* next() override {
+    if (waiting_.empty()) take();
+    if (waiting_.empty()) return nullptr;
+    LargeFile& large = *waiting_.back();
+    waiting_.pop_back();
+    stage_.begin(large, stop_);
+    return &large.job;
+  }
+
+  void done(HashJob& job) override {
+    auto place = std::find_if(files_.begin(), files_.end(), [&](const LargeFile& one) { return &one.job == &job; });
+    if (stage_.end(*place)) {
+      leave(place->task);
+      files_.erase(place);
+    } else {
+      waiting_.push_back(&*place);
+    }
+  }
+
+ private:
+  void take() {
+    while (std::optional<Task> task = stage_.take_large(files_.size())) {
+      Item& item = *task->items.front();
+      if (std::unique_ptr<SourceFile> file = open_source(item)) {
+        LargeFile& large = files_.emplace_back(item, std::move(file), stage_.probably_stored_);
+        large.task = std::move(*task);
+        return waiting_.push_back(&large);
+      }
+      leave(*task);
+    }
+  }
+
+  void leave(Task& task) {
+    {
+      std::lock_guard lock(stage_.mutex_);
+      --stage_.large_begun_;
+    }
+    stage_.finish(task);
+  }
+
+  ReadStage& stage_;
+  const std::stop_token& stop_;
+  std::list<LargeFile> files_;
+  std::vector<LargeFile*> waiting_;  // those of them that are to be read (again)
+};
+
+/// The next large file for a worker that holds `held`: its share of those there are. (Each lane is as fast as
+/// if it were alone, so four files on each of two cores are faster than eight on one.)
+std::optional<ReadStage::Task> ReadStage::take_large(std::size_t held) {
+  std::lock_guard lock(mutex_);
+  const std::size_t share = (large_.size() + large_begun_ + workers_ - 1) / workers_;
+  if (large_.empty() || held >= std::min<std::size_t>(share, most_together_)) return std::nullopt;
+  Task task = std::move(large_.front());
+  large_.pop_front();
+  ++large_begun_;
+  return task;
 }
 
-void ReadStage::stream(SourceFile& file, Item& item, const std::stop_token& stop) {
-  Content& content = *item.content;
-  for (int attempt = 1;; ++attempt) {
-    std::unique_ptr<Upload> upload = writer_.create();
-    // No more than it had when it was opened: a log may grow faster than it is read.
-    Tee tee(file, content.status.size, *upload, progress_, stop);
-    HashJob job;
-    job.source = &tee;
-    hash_many(digest_, {&job, 1});
-    tee.rethrow_repository_error();
-    try {
-      if (job.error) std::rethrow_exception(job.error);
-      content.changed = file.changed(item.stable_identity);
-      if (content.changed && attempt < kAttempts && job.sums.size <= kRereadLimit) {
-        begin_again(file, content);
-        continue;
-      }
-    } catch (const Error& error) {
-      return note_failure(content, "read", error);
-    }
-    content.sums = job.sums;
-    writer_.put(job.sums, std::move(upload));
-    break;
+void ReadStage::read_large(const std::stop_token& stop) {
+  LargeFiles files(*this, stop);
+  hash_feed(digest_, files);
+}
+
+void ReadStage::stream(LargeFile& large, const std::stop_token& stop) {
+  do {
+    begin(large, stop);
+    hash_many(digest_, {&large.job, 1});
+  } while (!end(large));
+}
+
+void ReadStage::begin(LargeFile& large, const std::stop_token& stop) {
+  ++large.attempts;
+  if (!large.hash_first) large.upload = writer_.create();
+  // No more than it had when it was opened: a log may grow faster than it is read.
+  large.tee.emplace(*large.file, large.item->content->status.size, large.upload.get(), progress_, stop);
+  large.job = {};
+  large.job.source = &*large.tee;
+}
+
+/// It is not stored after all: from the beginning, into an upload. True if that fails.
+bool ReadStage::read_again(LargeFile& large) {
+  try {
+    large.file->rewind();
+  } catch (const Error& error) {
+    note_failure(*large.item->content, "read", error);
+    return true;
   }
-  read_file_xattrs(file, item);
+  large.hash_first = false;
+  large.attempts = 0;
+  large.item->content->status = large.file->opened();
+  progress_.bytes -= large.job.sums.size;
+  return false;
+}
+
+/// What comes of a file that was hashed and uploaded; false if it is to be read once more.
+bool ReadStage::end(LargeFile& large) {
+  Content& content = *large.item->content;
+  large.tee->rethrow_repository_error();
+  try {
+    if (large.job.error) std::rethrow_exception(large.job.error);
+    content.changed = large.file->changed(large.item->stable_identity);
+    if (content.changed && large.attempts < kAttempts && large.job.sums.size <= kRereadLimit) {
+      begin_again(*large.file, content);
+      return false;
+    }
+  } catch (const Error& error) {
+    note_failure(content, "read", error);
+    return true;
+  }
+  if (large.hash_first && !writer_.has(large.job.sums)) return read_again(large);
+  content.sums = large.job.sums;
+  if (large.upload) writer_.put(large.job.sums, std::move(large.upload));
+  read_file_xattrs(*large.file, *large.item);
+  return true;
 }
 
 void ReadStage::read_stream(ByteSource& source, Content& content, const std::stop_token& stop) {
   std::unique_ptr<Upload> upload = writer_.create();
-  Tee tee(source, std::numeric_limits<std::uint64_t>::max(), *upload, progress_, stop);
+  Tee tee(source, std::numeric_limits<std::uint64_t>::max(), upload.get(), progress_, stop);
   HashJob job;
   job.source = &tee;
   hash_many(digest_, {&job, 1});

@@ -70,6 +70,11 @@ void RepositoryWriter::begin(const std::string& id) {
   stored_.list_after(present_.count() / kKnownPerQuestion);
 }
 
+void RepositoryWriter::learn(const Head& head, const std::stop_token& stop) {
+  // Seen after the gate was opened: from here on gc keeps what it refers to, or closes the gate on us.
+  if (repository_.backend().stat(layout::head(head.revision()))) cited_.learn(repository_, head, stop);
+}
+
 // --- W2: contents
 
 RepositoryWriter::Presence RepositoryWriter::look_for(const ObjectName& name, const Sums& sums) {
@@ -89,7 +94,9 @@ RepositoryWriter::Presence RepositoryWriter::look_for(const ObjectName& name, co
   if (*size != sums.size) return Presence::absent;
   // Somebody else's, or of a run of ours that published nothing. Its size says nothing about which of two contents with one MD5
   // it is; only its check does.
-  std::optional<Check> check = known && known->check ? known->check : check_of_stored(name);
+  std::optional<Check> check = known && known->check ? known->check
+                               : is_cited(name, sums) ? sums.check
+                                                      : check_of_stored(name);
   if (sums.check && !check) return Presence::absent;  // damaged or gone: uploading settles it
   return note_foreign(name, sums, check);
 }
@@ -104,6 +111,12 @@ RepositoryWriter::Presence RepositoryWriter::note_foreign(const ObjectName& name
   }
   present_.add(key_of(name), wanted.size, wanted.check);
   return Presence::here;
+}
+
+/// Whether a revision that is there says what the object `name` holds: it refers to this content, and that has no name
+/// of its own (schema/FORMAT.md, "Resolution").
+bool RepositoryWriter::is_cited(const ObjectName& name, const Sums& sums) {
+  return !name.variant && cited_.has(sums) && !stored_.find({name.digest, sums.check});
 }
 
 std::optional<Check> RepositoryWriter::check_of_stored(const ObjectName& name) {

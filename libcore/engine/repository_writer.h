@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "libcore/catalog/present_set.h"
+#include "libcore/engine/cited_contents.h"
 #include "libcore/engine/stored_sizes.h"
 #include "libcore/engine/trash_lookup.h"
 #include "libcore/store/gate.h"
@@ -28,6 +29,10 @@ class RepositoryWriter {
   /// W1: finds or opens a gate, and decides which knowledge of earlier runs still holds. Once, before anything else.
   /// `id`: of the head that will be published in the end.
   void begin(const std::string& id);
+
+  /// After `begin`: learns from a revision which contents are stored under their digest, so that they need not be read to be
+  /// relied on. For a machine without knowledge of earlier runs. One that was forgotten meanwhile teaches nothing.
+  void learn(const Head& head, const std::stop_token& stop);
 
   /// True if this content is certainly present. Costs at most a `stat`, or a listing of objects/ shared by all that is
   /// asked; and where others have uploaded it, reading it once (two contents can share an MD5).
@@ -66,6 +71,7 @@ class RepositoryWriter {
   /// The name this content has or should get, and whether it is there.
   std::pair<ObjectName, bool> locate(const Sums& sums);
   std::optional<ObjectWriter::Claim> claim(const Sums& sums);
+  bool is_cited(const ObjectName& name, const Sums& sums);
   std::optional<Check> check_of_stored(const ObjectName& name);
   Presence note_foreign(const ObjectName& name, const Sums& wanted, const std::optional<Check>& check);
 
@@ -74,6 +80,7 @@ class RepositoryWriter {
   ObjectWriter objects_;
   StoredSizes stored_;
   TrashLookup trash_;
+  CitedContents cited_;
   std::string token_, id_;
   bool trusts_ = false;  // what published runs learnt holds: little is unknown that others have stored
   std::unique_ptr<Upload> head_upload_;  // of the head `id_`, made when the run began

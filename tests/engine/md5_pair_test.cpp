@@ -101,6 +101,22 @@ TEST_CASE("a file that becomes its twin is noticed by the client that knows the 
   CHECK(restored_file(place, "latest~1", "file") == pair.a);
 }
 
+TEST_CASE("a file that becomes its twin is noticed by a client that has lost its catalog") {
+  const Pair pair = any_pair();
+  Place place;
+  TempTree source;
+  Client client;
+  for (const std::string& content : {pair.a, pair.b, pair.a}) {
+    source.write("file", content);
+    advance_clock(10);
+    client.forget();
+    client.back_up(place, source.path());
+    CHECK(restored_file(place, "latest", "file") == content);
+  }
+  CHECK(restored_file(place, "latest~1", "file") == pair.b);
+  CHECK(defects(place) == Lines{});
+}
+
 TEST_CASE("a SHA-256 repository needs no second name for the pair") {
   const Pair pair{""};
   Place place;

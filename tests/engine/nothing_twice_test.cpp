@@ -130,6 +130,29 @@ TEST_CASE("without its catalog a client reads again, stores nothing and writes t
   CHECK(f.client.back_up(f.place, f.source.path()).bytes_read == 0);
 }
 
+TEST_CASE("without its catalog a client reads no object to learn what the last revision says of it") {
+  BackedUp f;
+  f.client.forget();
+  const auto backend = f.place.connect();
+  const BackupReport second = f.client.back_up(*backend, Client::options(f.source.path()));
+  CHECK(second.head.tree == f.first.head.tree);
+  CHECK(backend->calls("read") < 30);  // pages and heads; there are 300 objects of files
+  CHECK(backend->calls("create") < 5);  // and nothing is uploaded only to be dropped
+}
+
+TEST_CASE("without its catalog a client stores what is new, large files too") {
+  BackedUp f;
+  f.client.forget();
+  for (int i = 0; i < 20; ++i)
+    f.source.write("new" + std::to_string(i), std::string(2'000'000, static_cast<char>('a' + i % 15)));
+  f.source.write("d1/small", "new as well");
+  advance_clock(kTrusted);
+  const BackupReport second = f.client.back_up(f.place, f.source.path());
+  CHECK(second.bytes_read == f.first.bytes_read + 20 * 2'000'000 + 11);
+  CHECK(second.data_added > 15 * 2'000'000);
+  CHECK(defects(f.place).empty());
+}
+
 TEST_CASE("a catalog full of rubbish is set aside, said once, and the tree is the same") {
   BackedUp f;
   const auto rubbish = GENERATE(as<std::string>(), "", "not a database at all", std::string(100'000, '\xee'));
