@@ -223,6 +223,20 @@ std::optional<Head> newest_head(const Repository& repository, std::string_view s
   return pick(repository, std::string(set), {}, {});
 }
 
+Head revision_before(const Repository& repository, const Head& head) {
+  const std::string own = head.revision();
+  std::vector<std::string> names = repository.revisions(head.set());
+  std::erase_if(names, [&](const std::string& name) { return head.set() + "/" + name >= own; });
+  std::optional<Head> newest;
+  for (auto name = names.rbegin(); name != names.rend(); ++name) {
+    Head found = repository.read_head(head.set() + "/" + *name);
+    if (found.outcome == Outcome::complete) return found;
+    if (!newest) newest = std::move(found);
+  }
+  if (!newest) fail(ErrorKind::not_found, "there is no revision before {}", printable(own));
+  return *std::move(newest);
+}
+
 RevisionPath resolve_revision(const Repository& repository, std::string_view words,
                               const RevisionFilter& filter, const std::string& this_host,
                               Timestamp now) {

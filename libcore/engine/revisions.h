@@ -45,6 +45,9 @@ std::optional<Head> newest_head(const Repository& repository, std::string_view s
 /// The newest of a set whatever its outcome: the predecessor of the next.
 std::optional<Head> last_head(const Repository& repository, std::string_view set);
 
+/// The revision of the same set before `head`, complete ones before others. Throws `not_found`.
+Head revision_before(const Repository& repository, const Head& head);
+
 /// Finds the revision that REV or REV:PATH names (tools/reverse-snapshot/manual.md, "Revisions").
 /// `this_host` is preferred where a set may be left out; `now` is what ages count back from.
 /// Throws `usage` where the words leave several sets (they are listed) or mean nothing, `not_found` where they mean no revision.

@@ -97,7 +97,7 @@ run_transcript() {
 examples() {
   local tool
   (cd "$DOCS" && sed -n -E 's/^    (\$ )?(reverse(-[a-z]+)? .*)/\2/p' README.md tools/*/manual.md)
-  for tool in reverse-backup reverse-gc reverse-restore reverse-sync reverse-verify "reverse init" "reverse list" "reverse show" "reverse ls" "reverse cat" "reverse forget" "reverse unforget"; do
+  for tool in reverse-backup reverse-gc reverse-restore reverse-sync reverse-verify "reverse init" "reverse list" "reverse show" "reverse ls" "reverse cat" "reverse diff" "reverse forget" "reverse unforget"; do
     $tool -h | sed -n '/^Examples:/,$ s/^  \(reverse.*\)/\1/p'
   done
 }

@@ -22,7 +22,7 @@ const ToolGroup& snapshot_tools() {
       {verb(init_tool(), "init"), verb(list_tool(), "list"), verb(show_tool(), "show"),
        verb(ls_tool(), "ls"), verb(cat_tool(), "cat"),
        later("find", "finds names and contents in all revisions"),
-       later("diff", "compares two revisions"), later("stats", "tells what takes how much space"),
+       verb(diff_tool(), "diff"), later("stats", "tells what takes how much space"),
        later("inventory", "lists the objects of a repository"),
        later("view", "shows a revision as a tree of hard links"), verb(forget_tool(), "forget"),
        verb(unforget_tool(), "unforget")}};

@@ -13,6 +13,7 @@ const ToolSpec& list_tool();
 const ToolSpec& show_tool();
 const ToolSpec& ls_tool();
 const ToolSpec& cat_tool();
+const ToolSpec& diff_tool();
 const ToolSpec& forget_tool();
 const ToolSpec& unforget_tool();
 

@@ -1,0 +1,210 @@
+#include "libcore/store/tree_compare.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libcore/base/error.h"
+#include "libcore/base/text.h"
+#include "libcore/store/page_rules.h"
+
+namespace reverse {
+
+namespace {
+
+/// A page and the line in it that comes next.
+struct Frame {
+  PageRef ref;
+  std::string text;
+  std::size_t at = 0;  // where the line begins
+
+  bool at_end() const { return at == text.size(); }
+  std::string_view line() const {
+    return std::string_view(text).substr(at, text.find('\n', at) - at);
+  }
+  void skip_line() { at = text.find('\n', at) + 1; }
+};
+
+/// Goes over a tree line by line. What a line says is read only when it is asked for.
+class Cursor {
+ public:
+  /// A page that holds nothing but the reference to the root stands above it.
+  Cursor(DigestKind kind, const PageFetcher& fetch, const PageRef* root)
+      : kind_(kind), fetch_(fetch), entries_(kind) {
+    if (root == nullptr) return;
+    Frame top;
+    top.ref.level = root->level + 1;
+    top.text = "- ";
+    append_page_ref(top.text, *root);
+    top.text += '\n';
+    frames_.push_back(std::move(top));
+  }
+
+  bool at_end() const { return frames_.empty(); }
+  std::string_view line() const { return frames_.back().line(); }
+  /// Of the page that the line stands in: 0 if the line is an entry.
+  unsigned level() const { return frames_.back().ref.level; }
+  /// Where the line's entry is, or the first entry below it.
+  const std::string& path() { return level() == 0 ? entry().path : page().first; }
+  const Entry& entry();
+
+  void skip();
+  /// Goes to the first line of the page that the line refers to.
+  void enter();
+
+  /// The open page of `level`, if there is one.
+  const Frame* frame(unsigned level) const;
+  PageRef parse_reference(std::string_view line) const;
+
+ private:
+  const PageRef& page();
+  void forget_line();
+
+  const DigestKind kind_;
+  const PageFetcher& fetch_;
+  EntryParser entries_;
+  std::vector<Frame> frames_;  // from the root down
+  std::optional<Entry> entry_;
+  std::optional<PageRef> page_;
+  std::optional<std::string> last_path_;
+};
+
+PageRef Cursor::parse_reference(std::string_view line) const {
+  if (!line.starts_with("- ")) fail(ErrorKind::corrupt, "not a reference");
+  return parse_page_ref(line.substr(2), kind_);
+}
+
+const PageRef& Cursor::page() {
+  if (page_) return *page_;
+  const Frame& frame = frames_.back();
+  page_ = with_context(frame.ref.page.hex(), [&] { return parse_reference(frame.line()); });
+  if (page_->level + 1 != frame.ref.level)
+    fail(ErrorKind::corrupt, "page {}: level {} below level {}", frame.ref.page.hex(), page_->level,
+         frame.ref.level);
+  return *page_;
+}
+
+const Entry& Cursor::entry() {
+  if (entry_) return *entry_;
+  const Frame& frame = frames_.back();
+  entry_ = with_context("page " + frame.ref.page.hex(), [&] { return entries_.parse(line()); });
+  if (last_path_ && compare_paths(*last_path_, entry_->path) >= 0)
+    fail(ErrorKind::corrupt, "page {}: '{}' comes after '{}'", frame.ref.page.hex(),
+         printable(entry_->path), printable(*last_path_));
+  return *entry_;
+}
+
+void Cursor::forget_line() {
+  if (entry_) last_path_ = std::move(entry_->path);
+  entry_.reset();
+  page_.reset();
+}
+
+void Cursor::skip() {
+  forget_line();
+  frames_.back().skip_line();
+  while (!frames_.empty() && frames_.back().at_end()) frames_.pop_back();
+}
+
+void Cursor::enter() {
+  Frame below;
+  below.ref = page();
+  below.text = fetch_(below.ref);
+  below.at = kPageHeader.size();
+  if (!below.text.starts_with(kPageHeader) || below.text.back() != '\n' || below.at_end())
+    fail(ErrorKind::corrupt, "page {}: not a page of this format", below.ref.page.hex());
+  forget_line();
+  frames_.back().skip_line();
+  frames_.push_back(std::move(below));
+}
+
+const Frame* Cursor::frame(unsigned level) const {
+  for (const Frame& frame : frames_)
+    if (frame.ref.level == level) return &frame;
+  return nullptr;
+}
+
+/// The lines that are still to come, sorted by their bytes.
+std::vector<std::string_view> lines_to_come(const Frame& frame) {
+  std::vector<std::string_view> lines;
+  for (std::string_view rest = std::string_view(frame.text).substr(frame.at); !rest.empty();) {
+    std::size_t end = rest.find('\n');
+    lines.push_back(rest.substr(0, end));
+    rest.remove_prefix(end + 1);
+  }
+  std::sort(lines.begin(), lines.end());
+  return lines;
+}
+
+class Comparison {
+ public:
+  Comparison(Cursor& before, Cursor& after, const DifferenceVisitor& visit, const PageHint& hint)
+      : before_(before), after_(after), visit_(visit), hint_(hint) {}
+
+  void run() {
+    while (!before_.at_end() && !after_.at_end()) step();
+    while (!before_.at_end()) take(before_);
+    while (!after_.at_end()) take(after_);
+  }
+
+ private:
+  void step();
+  void take(Cursor& cursor);
+  void look_ahead(const Cursor& cursor, const Cursor& other);
+
+  Cursor &before_, &after_;
+  const DifferenceVisitor& visit_;
+  const PageHint& hint_;
+};
+
+/// Both trees stand where they have the same so far.
+void Comparison::step() {
+  if (before_.level() == after_.level() && before_.line() == after_.line()) {
+    before_.skip();
+    return after_.skip();
+  }
+  int order = compare_paths(before_.path(), after_.path());
+  if (order != 0) return take(order < 0 ? before_ : after_);
+  // Where one tree's page is several of the other's, the larger one is opened first.
+  if (before_.level() != after_.level())
+    return take(before_.level() > after_.level() ? before_ : after_);
+  if (before_.level() > 0) {
+    before_.enter();
+    after_.enter();
+    look_ahead(before_, after_);
+    return look_ahead(after_, before_);
+  }
+  visit_(&before_.entry(), &after_.entry());
+  before_.skip();
+  after_.skip();
+}
+
+/// Goes on in one tree: into a page, or over an entry that the other does not have.
+void Comparison::take(Cursor& cursor) {
+  bool is_before = &cursor == &before_;
+  if (cursor.level() > 0) {
+    cursor.enter();
+    return look_ahead(cursor, is_before ? after_ : before_);
+  }
+  is_before ? visit_(&cursor.entry(), nullptr) : visit_(nullptr, &cursor.entry());
+  cursor.skip();
+}
+
+/// Of a page just entered, what the other tree's page does not refer to will be read.
+void Comparison::look_ahead(const Cursor& cursor, const Cursor& other) {
+  if (!hint_ || cursor.level() == 0) return;
+  std::vector<std::string_view> lines = lines_to_come(*cursor.frame(cursor.level())), others, only;
+  if (const Frame* frame = other.frame(cursor.level())) others = lines_to_come(*frame);
+  std::set_difference(lines.begin(), lines.end(), others.begin(), others.end(),
+                      std::back_inserter(only));
+  for (std::string_view line : only) hint_(cursor.parse_reference(line));
+}
+
+}  // namespace
+
+void compare_trees(DigestKind kind, const PageFetcher& fetch, const PageRef* before,
+                   const PageRef& after, const DifferenceVisitor& visit, const PageHint& hint) {
+  Cursor of_before(kind, fetch, before), of_after(kind, fetch, &after);
+  Comparison(of_before, of_after, visit, hint).run();
+}
+
+}  // namespace reverse
