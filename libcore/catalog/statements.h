@@ -7,6 +7,7 @@ namespace reverse {
 extern const std::string_view kCatalogSchema;  ///< schema/catalog.sql, embedded by the build
 extern const std::string_view kPresentSchema;  ///< schema/present.sql
 extern const std::string_view kVerifiedSchema;  ///< schema/verified.sql
+extern const std::string_view kHistorySchema;  ///< schema/history.sql
 
 /// All statements on the catalog, prepared when it is opened. `SELECT *` of `file`: its columns are
 /// read by place, in one function (file_row.h).
@@ -89,6 +90,68 @@ struct VerifiedStatements {
   sql::Statement count_by_minute{db, "SELECT verified / 60, count(*) FROM object GROUP BY 1"};
   sql::Statement put_object{db, "INSERT OR REPLACE INTO object VALUES (?, ?)"};
   sql::Statement remove_object{db, "DELETE FROM object WHERE name = ?"};
+};
+
+/// All statements on a history.
+struct HistoryStatements {
+  explicit HistoryStatements(sqlite3* connection) : db(connection) {}
+
+  sqlite3* db;
+  sql::Statement put_set{db, "INSERT OR IGNORE INTO source_set (name) VALUES (?)"};
+  sql::Statement find_set{db, "SELECT id FROM source_set WHERE name = ?"};
+  sql::Statement list_revisions{
+      db,
+      "SELECT r.id, r.set_id, s.name, r.name, r.tree, r.tags, r.bytes, r.listed FROM revision AS r "
+      "JOIN source_set AS s ON s.id = r.set_id ORDER BY r.id"};
+  sql::Statement find_revision{db, "SELECT 1 FROM revision WHERE set_id = ? AND name = ?"};
+  sql::Statement find_last_revision{
+      db,
+      "SELECT id, set_id, '', name, tree, tags, bytes, listed FROM revision WHERE set_id = ? "
+      "ORDER BY id DESC LIMIT 1"};
+  sql::Statement put_revision{
+      db,
+      "INSERT INTO revision (set_id, name, tree, tags, bytes) VALUES (?, ?, ?, ?, ?) RETURNING id"};
+  sql::Statement unlist_revision{db, "UPDATE revision SET listed = 0 WHERE id = ?"};
+  sql::Statement remove_unlisted{
+      db,
+      "DELETE FROM revision WHERE listed = 0 AND id < (SELECT max(id) FROM revision AS later "
+      "WHERE later.set_id = revision.set_id)"};
+  sql::Statement remove_unheld{
+      db,
+      "DELETE FROM entry WHERE last IS NOT NULL AND NOT EXISTS (SELECT 1 FROM revision AS r "
+      "WHERE r.set_id = entry.set_id AND r.id BETWEEN entry.first AND entry.last)"};
+
+  sql::Statement put_entry{
+      db, "INSERT INTO entry VALUES (?, ?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
+  sql::Statement end_entry{
+      db, "UPDATE entry SET last = ? WHERE set_id = ? AND path = ? AND last IS NULL"};
+  sql::Statement end_entries{db, "UPDATE entry SET last = ? WHERE set_id = ? AND last IS NULL"};
+
+  sql::Statement list_entries{
+      db,
+      "SELECT set_id, path, type, size, mtime, mtime_ns, first, last, mode, uid, gid, owner, "
+      "content FROM entry WHERE size > ? AND size < ? AND mtime BETWEEN ? AND ?"};
+  sql::Statement list_entries_of_content{
+      db,
+      "SELECT set_id, path, type, size, mtime, mtime_ns, first, last, mode, uid, gid, owner, "
+      "content FROM entry WHERE size > ? AND size < ? AND mtime BETWEEN ? AND ? "
+      "AND content >= ? AND content < ?"};
+
+  sql::Statement sum_all{
+      db, "SELECT count(*), sum(size) FROM (SELECT max(size) AS size FROM held GROUP BY content)"};
+  sql::Statement sum_by_set{
+      db,
+      "SELECT set_id, count(*), sum(size) FROM (SELECT set_id, max(size) AS size FROM held "
+      "GROUP BY set_id, content) GROUP BY set_id"};
+  sql::Statement sum_held_alone{
+      db,
+      "SELECT lowest, count(*), sum(size) FROM (SELECT min(lowest) AS lowest, "
+      "max(highest) AS highest, max(size) AS size FROM held GROUP BY content) "
+      "WHERE lowest = highest GROUP BY lowest"};
+  sql::Statement sum_arrivals{
+      db,
+      "SELECT first, count(*), sum(size) FROM entry WHERE is_new = 1 AND content IS NOT NULL "
+      "GROUP BY first"};
 };
 
 }  // namespace reverse

@@ -65,6 +65,11 @@ std::unique_ptr<Catalog> open_catalog(Invocation& call) {
                        [&](const std::string& message) { call.output.warning(message); });
 }
 
+std::unique_ptr<History> open_history(const Repository& repository, Invocation& call) {
+  return History::open(call.common.cache_dir, repository.info().id,
+                       [&](const std::string& message) { call.output.warning(message); });
+}
+
 std::string this_host(const CommonOptions& common) {
   return set_component(common.environment_host ? *common.environment_host : host_name());
 }
@@ -75,6 +80,15 @@ void FilterOptions::declare(OptionSet& options) {
   options.value({"host"}, "GLOB", "only sets of hosts that match (repeatable)", filter.hosts);
   options.value({"tag"}, "TAG", "only revisions with this tag (repeatable: any of them)",
                 filter.tags);
+}
+
+void add_sets(const Repository& repository, const std::vector<std::string>& sets,
+              RevisionFilter& filter) {
+  for (const std::string& set : sets) {
+    if (matching_sets(repository, {{set}, {}, {}}).empty())
+      fail(ErrorKind::not_found, "there is no set '{}'", printable(set));
+    filter.sets.push_back(set);
+  }
 }
 
 RevisionPath resolve(const Repository& repository, const std::string& words,

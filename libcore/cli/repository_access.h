@@ -5,6 +5,7 @@
 #include <string>
 
 #include "libcore/catalog/catalog.h"
+#include "libcore/catalog/history.h"
 #include "libcore/cli/location.h"
 #include "libcore/cli/tool.h"
 #include "libcore/engine/open_repository.h"
@@ -32,6 +33,9 @@ ReadAccess open_for_reading(const std::string& text, Invocation& call);
 /// The catalog of `call`'s cache directory; what was set aside becomes a warning.
 std::unique_ptr<Catalog> open_catalog(Invocation& call);
 
+/// What `call`'s cache directory knows of the paths in a repository.
+std::unique_ptr<History> open_history(const Repository& repository, Invocation& call);
+
 /// This machine's host part of set names: REVERSE_HOST, else its name.
 std::string this_host(const CommonOptions& common);
 
@@ -40,6 +44,10 @@ struct FilterOptions {
   RevisionFilter filter;
   void declare(OptionSet& options);
 };
+
+/// Takes operands SET... as what `filter` is about. Throws `not_found` for one that is not there.
+void add_sets(const Repository& repository, const std::vector<std::string>& sets,
+              RevisionFilter& filter);
 
 /// What REV or REV:PATH names in `repository`. If only PATH is missing, the message names the
 /// newest revision that has it.

@@ -176,10 +176,13 @@ std::string relative_to_source(std::string path, const Head& head) {
 
 }  // namespace
 
+bool has_any_tag(const std::vector<std::string>& tags, const std::vector<std::string>& wanted) {
+  return wanted.empty() ||
+         std::find_first_of(tags.begin(), tags.end(), wanted.begin(), wanted.end()) != tags.end();
+}
+
 bool has_any_tag(const Head& head, const std::vector<std::string>& tags) {
-  return tags.empty() || std::any_of(tags.begin(), tags.end(), [&](const std::string& tag) {
-           return std::find(head.tags.begin(), head.tags.end(), tag) != head.tags.end();
-         });
+  return has_any_tag(head.tags, tags);
 }
 
 bool fits_set(const RevisionFilter& filter, const std::string& set) {

@@ -32,6 +32,8 @@ void visit_heads(const Repository& repository, const RevisionFilter& filter,
                  const std::function<void(const Head&)>& visit,
                  const std::function<void(const std::string&, const Error&)>& damaged);
 
+/// True if one of `tags` is wanted, or all are.
+bool has_any_tag(const std::vector<std::string>& tags, const std::vector<std::string>& wanted);
 /// True if `head` has one of `tags`, or there are none.
 bool has_any_tag(const Head& head, const std::vector<std::string>& tags);
 

@@ -28,7 +28,7 @@ play() {
 
 # Replaces by `*` what is different each time.
 generalize() {
-  sed -E -e 's/[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}/*/g' \
+  sed -E -e 's/[0-9]{8}T[0-9]{6}Z(-[0-9a-f]{8})?/*/g' \
     -e 's/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/*/g' \
     -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9:]{5,8}([+-][0-9:]{5})?)?/*/g' \
     -e 's/ in [0-9.]+ (s|min.*)$/ in */' -e 's/stored [1-9][0-9.]* [KM]?i?B/stored */' -e 's/ +\+[1-9][0-9.]* [KM]?i?B$/  */' \
@@ -97,7 +97,7 @@ run_transcript() {
 examples() {
   local tool
   (cd "$DOCS" && sed -n -E 's/^    (\$ )?(reverse(-[a-z]+)? .*)/\2/p' README.md tools/*/manual.md)
-  for tool in reverse-backup reverse-gc reverse-restore reverse-sync reverse-verify "reverse init" "reverse list" "reverse show" "reverse ls" "reverse cat" "reverse diff" "reverse forget" "reverse unforget"; do
+  for tool in reverse-backup reverse-gc reverse-restore reverse-sync reverse-verify "reverse init" "reverse list" "reverse show" "reverse ls" "reverse cat" "reverse find" "reverse diff" "reverse stats" "reverse inventory" "reverse view" "reverse forget" "reverse unforget"; do
     $tool -h | sed -n '/^Examples:/,$ s/^  \(reverse.*\)/\1/p'
   done
 }

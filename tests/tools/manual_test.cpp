@@ -33,7 +33,7 @@ const std::map<std::string, std::string> manuals{
 
 const std::vector<const ToolSpec*>& snapshot_verbs() {
   static const std::vector<const ToolSpec*> verbs{&init_tool(),    &list_tool(), &show_tool(),
-                                                  &ls_tool(), &cat_tool(), &diff_tool(), &forget_tool(),
+                                                  &ls_tool(), &cat_tool(), &find_tool(), &diff_tool(), &stats_tool(), &inventory_tool(), &view_tool(), &forget_tool(),
                                                   &unforget_tool()};
   return verbs;
 }

@@ -27,7 +27,7 @@ class ListCommand : public Command {
   bool all_ = false;
   Table table_{{Table::Align::left, Table::Align::left, Table::Align::left, Table::Align::right,
                 Table::Align::right, Table::Align::right}};
-  std::uint64_t revisions_ = 0, hidden_ = 0;
+  std::uint64_t revisions_ = 0, hidden_ = 0, bytes_ = 0, new_bytes_ = 0;
   std::vector<std::string> overdue_;
   bool damage_ = false;
 };
@@ -46,6 +46,8 @@ void ListCommand::declare_options(OptionSet& options) {
 
 void ListCommand::print(const Head& head, Invocation& call) {
   ++revisions_;
+  bytes_ += head.bytes;
+  new_bytes_ += head.new_bytes;
   if (call.output.json()) return call.output.result(revision_json(head));
   table_.row({printable(head.revision()), start_of(head), std::string(to_string(head.outcome)),
               counted(head.files, "file"), format_bytes(head.bytes),
@@ -82,11 +84,7 @@ void ListCommand::list_set(const std::string& set, const Repository& repository,
 
 ExitCode ListCommand::execute(Invocation& call) {
   ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 0), call);
-  for (const std::string& set : call.operands) {
-    if (matching_sets(access.repository, {{set}, {}, {}}).empty())
-      fail(ErrorKind::not_found, "there is no set '{}'", printable(set));
-    filter_.filter.sets.push_back(set);
-  }
+  add_sets(access.repository, call.operands, filter_.filter);
   std::vector<std::string> sets = matching_sets(access.repository, filter_.filter);
   for (const std::string& set : sets) list_set(set, access.repository, call);
   if (max_age_ && sets.empty()) overdue_.push_back("*");  // nothing at all is not good news
@@ -96,6 +94,8 @@ ExitCode ListCommand::execute(Invocation& call) {
   if (call.output.json()) {
     JsonLine line("summary");
     line.add("revisions", revisions_)
+        .add("total_bytes", bytes_)
+        .add("data_added", new_bytes_)
         .add("overdue", overdue_)
         .add("exit_code", static_cast<int>(code));
     call.output.result(line);
@@ -103,6 +103,10 @@ ExitCode ListCommand::execute(Invocation& call) {
   }
   if (!table_.empty() && !(call.output.quiet() && max_age_)) call.output.result(table_.text());
   if (revisions_ == 0) call.output.note("no revisions");
+  if (revisions_ > 1 && !max_age_)
+    call.output.note(fmt::format("{}, {} in all their files, {} new when they were stored",
+                                    counted(revisions_, "revision"), format_bytes(bytes_),
+                                    format_bytes(new_bytes_)));
   if (hidden_ > 0)
     call.output.note(fmt::format("{} not shown (--all)", counted(hidden_, "checkpoint")));
   for (const std::string& set : overdue_)

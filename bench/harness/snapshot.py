@@ -1,0 +1,151 @@
+"""bench/snapshot: how long it takes to look at revisions. See bench/README.md."""
+import argparse
+import pathlib
+import random
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass, field
+
+import measure
+import report
+import trees
+from measure import Command
+from report import Row
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Bench:
+    work: pathlib.Path
+    binaries: pathlib.Path
+    quick: bool
+    rounds: int
+    rows: list = field(default_factory=list)
+
+    def generated(self, files, revisions, changed):
+        """A generated repository, kept for the next time."""
+        path = self.work / f"generated-{files}-{revisions}-{changed}"
+        done = path.with_suffix(".done")
+        if not done.exists():
+            print(f"bench: making {path.name}", file=sys.stderr, flush=True)
+            measure.remove(path)
+            measure.untimed(Command([self.binaries / "bench-repository", path, files, revisions, changed]))
+            done.touch()
+        return path
+
+    def snapshot(self, verb, *words):
+        return Command([self.binaries / "reverse-snapshot", verb, "--cache-dir", self.work / "cache", *words])
+
+    def sample(self, command, before=lambda: None):
+        """Samples of `command`; `before` is done before each, untimed."""
+        samples = []
+        for _ in range(self.rounds):
+            before()
+            measure.flush(self.work)
+            samples.append(measure.timed(command))
+        return samples
+
+    def add(self, work, tool, samples, floor=None, seconds=None, times=None):
+        """A row, judged by its median: in `seconds`, or in `times` the median of `floor`."""
+        median = statistics.median(one.seconds for one in samples)
+        ratio = median / statistics.median(one.seconds for one in floor) if floor else None
+        reach = ""
+        if seconds is not None:
+            reach = f"≤ {seconds} s: {'reached' if median <= seconds else 'NOT REACHED'}"
+        elif times is not None:
+            reach = f"≤ {times} × floor: {'reached' if ratio <= times else 'NOT REACHED'}"
+        self.rows.append(Row(work, tool, [one.seconds for one in samples], ratio=ratio,
+                             peak_kib=max(one.peak_kib for one in samples), reach="" if self.quick else reach))
+
+
+def large(bench):
+    """diff, ls and cat where a revision has a million entries."""
+    files, changed = (3000, 10) if bench.quick else (1_000_000, 100)
+    repository = bench.generated(files, 2, changed)
+    bench.add(f"diff of two revisions of {files:,} files, {changed} changed", "reverse",
+              bench.sample(bench.snapshot("diff", repository, "latest")), seconds=0.3)
+    middle = f"latest:directory-{files // 60:06}"
+    bench.add(f"ls of one directory of {files:,} files", "reverse",
+              bench.sample(bench.snapshot("ls", repository, middle)), seconds=0.5)
+
+
+def history(bench):
+    """find by name and by digest over many revisions, with the cache and without."""
+    files, revisions = (600, 10) if bench.quick else (60_000, 300)
+    repository = bench.generated(files, revisions, files // 1000 + 1)
+    by_name = bench.snapshot("find", repository, "file-00000042.txt")
+    by_digest = bench.snapshot("find", repository, "--digest", "0123456789abcdef0123456789abcdef")
+    of = f"over {revisions} revisions of {files:,} files"
+    bench.add(f"find by name {of}, nothing cached", "reverse",
+              bench.sample(by_name, lambda: measure.remove(bench.work / "cache")), seconds=5)
+    bench.add(f"find by name {of}", "reverse", bench.sample(by_name), seconds=0.3)
+    bench.add(f"find by digest {of}", "reverse", bench.sample(by_digest), seconds=0.3)
+
+
+def views(bench):
+    """A view beside `cp -al` of the same tree, and its update where one file in a hundred changed."""
+    files = 300 if bench.quick else 60_000
+    tree, repository = bench.work / "tree", bench.work / "repository"
+    for path in (tree, repository):
+        measure.remove(path)
+    measure.untimed(Command(["cp", "-a", trees.ensure(trees.small_files(files), bench.work / "trees"), tree]))
+    backup = Command([bench.binaries / "reverse-backup", "-q", "--cache-dir", bench.work / "cache", "--fsync", "none",
+                      "--host", "desk", "--label", "home", tree, repository])
+    measure.untimed(backup)
+    generator = random.Random(1)
+    paths = sorted(path for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
+    for path in generator.sample(paths, len(paths) // 100):
+        path.write_bytes(generator.randbytes(generator.randrange(1, 8000)))
+    measure.untimed(backup)
+    copy, view = bench.work / "copy", bench.work / "view"
+    make = bench.snapshot("view", "-q", repository, "desk/home~1", view)
+
+    def remove_view():
+        if view.exists():
+            measure.untimed(bench.snapshot("view", "-q", "--remove", view))
+
+    work = f"view of {files:,} files"
+    floor = bench.sample(Command(["cp", "-al", tree, copy]), lambda: measure.remove(copy))
+    bench.add(work, "cp -al", floor)
+    whole = bench.sample(make, remove_view)
+    bench.add(work, "reverse", whole, floor, times=1.2)
+
+    def make_anew():
+        remove_view()
+        measure.untimed(make)
+
+    update = bench.sample(bench.snapshot("view", "-q", "--update", repository, "desk/home", view), make_anew)
+    bench.add("view --update, 1 % changed, to the whole view", "reverse", update, whole, times=0.1)
+    remove_view()
+
+
+def parse_arguments(argv):
+    parser = argparse.ArgumentParser(prog="bench/snapshot", allow_abbrev=False,
+                                     description="Times looking at revisions.")
+    option = parser.add_argument
+    option("--rounds", type=int, default=5, metavar="N", help="runs of each command, of which the median counts (5)")
+    option("--work", type=pathlib.Path, metavar="DIR",
+           help="where repositories go (${TMPDIR:-/tmp}/reverse-bench-snapshot)")
+    option("--bin", type=pathlib.Path, metavar="DIR", default=ROOT / "build/bin", help="where the tools are (build/bin)")
+    option("--quick", action="store_true", help="tiny repositories, one round: the figures mean nothing")
+    return parser.parse_args(argv)
+
+
+def main(argv):
+    options = parse_arguments(argv)
+    work = (options.work or pathlib.Path(tempfile.gettempdir()) / "reverse-bench-snapshot").resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    bench = Bench(work, options.bin.resolve(), options.quick, 1 if options.quick else options.rounds)
+    try:
+        for subject in (large, history, views):
+            print(f"bench: {subject.__doc__}", file=sys.stderr, flush=True)
+            subject(bench)
+    except measure.BenchError as error:
+        sys.exit(f"bench/snapshot: {error}")
+    print("\n".join(report.heading(ROOT, work, [f"median of {bench.rounds}"])),
+          report.markdown_table(bench.rows, measure.launcher_peak_kib()), sep="\n\n")
+
+
+main(sys.argv[1:])
