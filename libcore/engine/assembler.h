@@ -23,6 +23,9 @@ class Assembler {
 
   /// Takes one item whose content, if any, has been read.
   void take(Item& item, Timestamp racy_since);
+  /// Notes what could not be backed up as it is; `incomplete`: the revision is then that.
+  void note_problem(const std::string& path, const std::string& stage, const std::string& error,
+                    bool incomplete);
 
   /// The tree of everything taken so far, which may go on growing afterwards (a checkpoint).
   PageRef tree_so_far() const;
@@ -30,8 +33,6 @@ class Assembler {
 
  private:
   bool take_content(Item& item);
-  void note_problem(const std::string& path, const std::string& stage, const std::string& error,
-                    bool incomplete);
   void count(const Item& item);
   void learn(Item& item, Timestamp racy_since);
 

@@ -11,6 +11,7 @@
 #include "libcore/engine/assembler.h"
 #include "libcore/engine/catalog_stage.h"
 #include "libcore/engine/machine.h"
+#include "libcore/engine/nested.h"
 #include "libcore/engine/read_stage.h"
 #include "libcore/engine/repository_writer.h"
 #include "libcore/engine/revisions.h"
@@ -84,6 +85,8 @@ class Attempt {
   void read_stream(const std::stop_token& stop);
   void assemble(const std::stop_token& stop);
   void checkpoint(const Assembler& assembler);
+  bool merge_nested(Assembler& assembler);
+  bool merge(NestedRepository& nested, Assembler& assembler);
   bool publish(const Assembler& assembler);
   bool has_planned(const Sums& sums);
   void count_new(Head& head) const;
@@ -302,7 +305,8 @@ void Attempt::assemble(const std::stop_token& stop) {
   guard_entries();
   if (scan_ && newest_) report_.files_gone = scan_->files_gone();
   if (scan_) report_.head.repositories = scan_->repositories();
-  report_.published = !options_.dry_run && publish(assembler);
+  gate_closed_ = !merge_nested(assembler);
+  report_.published = !gate_closed_ && !options_.dry_run && publish(assembler);
   learning_.close();
   writer_.close();
 }
@@ -319,6 +323,45 @@ void Attempt::checkpoint(const Assembler& assembler) {
   count_new(head);
   // A gate closed meanwhile shows again when the revision itself is published; nothing is lost by going on.
   if (writer_.publish(head) == RepositoryWriter::Published::yes) report_.head.previous = head.id;
+}
+
+// --- nested repositories
+
+/// Copies the revisions of repositories that were met, before the head that names those is
+/// published. False: the gate was closed.
+bool Attempt::merge_nested(Assembler& assembler) {
+  if (options_.repositories != NestedRepositories::merge) return true;
+  for (NestedRepository& nested : report_.head.repositories)
+    if (nested.id != deps_.repository.info().id && !merge(nested, assembler)) return false;
+  return true;
+}
+
+bool Attempt::merge(NestedRepository& nested, Assembler& assembler) {
+  const std::string directory = options_.read_from + "/" + nested.path;
+  std::optional<LocalRepository> source;
+  SyncOptions all;
+  all.dry_run = options_.dry_run;
+  try {
+    source = LocalRepository::open(directory);
+    all.selection.revisions = source->repository.all_revisions();
+  } catch (const Error& error) {
+    assembler.note_problem(nested.path, "repository", error.what(), true);
+    return true;
+  }
+  nested.heads = all.selection.revisions.size();
+  if (nested.heads == 0) return true;
+  const SyncDeps deps{source->repository, &deps_.repository,   deps_.repository.info().digest,
+                      nullptr,            deps_.observer,      deps_.stop,
+                      [&](const SyncedRevision& revision) {
+                        if (revision.is_published || revision.has_vanished) return;
+                        assembler.note_problem(nested.path, "repository",
+                                               revision.head.revision() + " is damaged", true);
+                      }};
+  SyncReport report;
+  const bool came_through = sync_into(deps, all, options_.dry_run ? nullptr : &writer_, report);
+  nested.added = report.copied;
+  report_.nested_revisions += report.copied;
+  return came_through;
 }
 
 bool Attempt::publish(const Assembler& assembler) {

@@ -18,8 +18,9 @@ namespace reverse {
 
 /// What to do with a repository that lies inside the source (schema/FORMAT.md, "Nested repositories").
 enum class NestedRepositories {
-  skip,  ///< one entry that names it; its content is not backed up
-  list,  ///< its files like any other
+  merge,  ///< one entry that names it; its revisions are copied
+  skip,   ///< one entry that names it; its content is not backed up
+  list,   ///< its files like any other
 };
 
 /// A stream that is backed up as one file.
@@ -38,7 +39,7 @@ struct BackupOptions {
   std::optional<Timestamp> time;  ///< recorded as the start
   std::vector<std::string> patterns;  ///< in order, as scan/filter.h takes them
   WalkOptions walk;
-  NestedRepositories repositories = NestedRepositories::skip;
+  NestedRepositories repositories = NestedRepositories::merge;
   bool skip_if_unchanged = false;
   bool reread = false;        ///< read every file again
   bool ignore_ctime = false;
@@ -64,6 +65,7 @@ struct BackupReport {
   std::uint64_t files_new = 0, files_changed = 0, files_unmodified = 0, files_moved = 0, files_gone = 0;
   std::uint64_t dirs_new = 0, dirs_changed = 0, dirs_unmodified = 0;
   std::uint64_t files_vanished = 0, files_changed_while_read = 0;
+  std::uint64_t nested_revisions = 0;  ///< copied from repositories below the source, or would be
   std::uint64_t data_added = 0;  ///< bytes of objects that were not there (files and pages)
   std::uint64_t bytes_read = 0;  ///< of files whose content was read, or would be (dry run)
 };

@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <map>
 #include <unordered_map>
 #include <utility>
 
 #include "libcore/base/pipeline.h"
 #include "libcore/base/queue.h"
 #include "libcore/base/text.h"
+#include "libcore/engine/nested.h"
 #include "libcore/engine/target_maker.h"
 #include "libcore/engine/target_tree.h"
 
@@ -60,12 +62,15 @@ class Restore {
     bool included = false;  // and so is everything in it
     bool excluded = false;  // likewise
   };
+  /// Nested repositories that are to be made again: entries by where they go.
+  using Repositories = std::map<std::string, Entry>;
   void plan(const std::stop_token& stop);
   void place(Entry entry, const std::stop_token& stop);
   void read_ahead(Job& job, const std::stop_token& stop);
   void enter_directory(Entry entry, bool included);
   void leave_directories(const std::string& path);
   void leave(TargetDirectory& directory);
+  void restore_repository(const Repositories::value_type& nested, const std::stop_token& stop);
   void join_group(Job& job);
   void work(const std::stop_token& stop);
   void count(const Job& job, const MadeResult& result);
@@ -82,6 +87,7 @@ class Restore {
   BoundedQueue<Job> jobs_;
   std::shared_ptr<TargetDirectory> target_;
   std::vector<Level> levels_;
+  Repositories repositories_;
   std::unordered_map<std::uint64_t, std::shared_ptr<LinkGroup>> groups_;
   std::mutex mutex_;  // guards report_
   RestoreReport report_;
@@ -113,6 +119,7 @@ RestoreReport Restore::run(const std::stop_token& outer) {
   for (auto& [id, group] : groups_)
     if (group->directory) leave(*group->directory);
   if (target_) leave(*target_);
+  for (const auto& nested : repositories_) restore_repository(nested, outer);
   report_.special_left_out = metadata_.special_left_out();
   report_.owners_left_out = metadata_.owners_left_out();
   return report_;
@@ -185,6 +192,7 @@ void Restore::enter_directory(Entry entry, bool included) {
   if (above.directory) {
     bool replace = options_.overwrite == Overwrite::always || options_.overwrite == Overwrite::if_changed;
     level.directory = std::make_shared<TargetDirectory>(above.directory, name, included, replace);
+    if (entry.type == FileType::repository && included) repositories_[level.display] = entry;
     level.directory->set_entry(std::move(entry));
   }
   levels_.push_back(std::move(level));
@@ -202,6 +210,22 @@ void Restore::leave(TargetDirectory& directory) {
   std::string errors;
   directory.leave(errors);
   if (!errors.empty()) report_problem(directory.display(), "restore", errors);
+}
+
+/// Last of all, when their directories are there; another repository that is there is left as it is.
+void Restore::restore_repository(const Repositories::value_type& nested,
+                                 const std::stop_token& stop) {
+  const auto& [directory, entry] = nested;
+  try {
+    restore_nested(repository_, head_, entry.repository_id, directory, observer_, stop);
+    ++report_.repositories_restored;
+  } catch (const Error& error) {
+    if (error.retryable()) throw;
+    if (error.kind() != ErrorKind::exists)
+      return report_problem(entry.path, "restore", error.what());
+    ++report_.files_kept;
+    observer_.kept(directory);
+  }
 }
 
 void Restore::join_group(Job& job) {

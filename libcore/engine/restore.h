@@ -39,6 +39,7 @@ struct RestoreOptions {
 struct RestoreReport {
   std::uint64_t files_restored = 0;   ///< regular files, as a revision counts them
   std::uint64_t others_restored = 0;  ///< links and special files: what is neither file nor directory
+  std::uint64_t repositories_restored = 0;  ///< nested ones, made again
   std::uint64_t files_skipped = 0;   ///< already as they should be
   std::uint64_t files_kept = 0;      ///< different, kept by `overwrite`
   std::uint64_t bytes_restored = 0;

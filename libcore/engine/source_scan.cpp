@@ -289,11 +289,9 @@ bool SourceScan::is_repository(const SourceEntry& entry, int directory_fd) {
   bool is_target = id == deps_.repository.info().id;
   if (options_.repositories == NestedRepositories::list && !is_target) return false;
   repositories_.push_back({id, entry.path, 0, 0});
-  if (!is_target)
-    deps_.observer.warning(fmt::format(
-        "'{}' is a repository: named only, its content is not backed up (--repositories list "
-        "backs it up file by file)",
-        printable(absolute(entry.path))));
+  if (!is_target && options_.repositories == NestedRepositories::skip)
+    deps_.observer.warning(fmt::format("'{}' is a repository: named only, its content is not backed up",
+                                       printable(absolute(entry.path))));
   return true;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 
+#include "libcore/backend/recovery.h"
 #include "libcore/base/stop.h"
 #include "libcore/base/text.h"
 #include "libcore/engine/repository_writer.h"
@@ -91,13 +92,17 @@ void keep_latest(const Repository& source, std::uint64_t count, const Holdings& 
 /// One pass under one token of the target's gate.
 class SyncAttempt {
  public:
-  SyncAttempt(const SyncDeps& deps, const SyncOptions& options) : deps_(deps), options_(options) {}
+  /// `report` is added to.
+  SyncAttempt(const SyncDeps& deps, const SyncOptions& options, SyncReport& report)
+      : deps_(deps), options_(options), report_(report) {}
 
-  /// False: the gate was closed before everything had come through. Adds to `report`.
-  bool run(SyncReport& report);
+  /// False: the gate was closed before everything had come through.
+  bool run();
+  /// Likewise, through a writer that has begun; nullptr in dry runs.
+  bool run_through(RepositoryWriter* writer);
 
  private:
-  void copy_all();
+  bool find_work();
   std::optional<Head> next_head();
   void copy(Head head);
   bool may_be_published(const CopiedTree& tree) const;
@@ -107,40 +112,56 @@ class SyncAttempt {
 
   const SyncDeps& deps_;
   const SyncOptions& options_;
-  SyncReport* report_ = nullptr;
-  std::vector<std::string> names_;
-  std::size_t next_ = 0;
-  std::unique_ptr<RepositoryWriter> writer_;
+  SyncReport& report_;
+  std::vector<std::string> names_;  // of revisions that the target lacks
+  std::size_t next_ = 0;            // of them, to be read
+  std::optional<Head> first_;
+  RepositoryWriter* writer_ = nullptr;
   std::unique_ptr<CopyTarget> target_;
   std::unique_ptr<RevisionCopier> copier_;
   bool gate_closed_ = false;
 };
 
-bool SyncAttempt::run(SyncReport& report) {
-  report_ = &report;
-  names_ = missing_revisions(deps_.source, deps_.target, options_, report);
-  std::optional<Head> first = next_head();
-  if (!first) return true;
-  if (options_.dry_run) {
-    target_ = std::make_unique<PlannedTarget>(deps_.target, options_.elsewhere, options_.max_bytes);
-  } else {
-    writer_ = std::make_unique<RepositoryWriter>(*deps_.target, *deps_.present);
-    writer_->begin(first->id);
+bool SyncAttempt::run() {
+  if (options_.dry_run) return run_through(nullptr);
+  if (!find_work()) return true;
+  RepositoryWriter writer(*deps_.target, *deps_.present);
+  writer.begin(first_->id);
+  Pipeline pipeline(deps_.stop);
+  pipeline.start([&] { writer.commit_loop(pipeline.stop_token()); });
+  pipeline.run_here([&] {
+    run_through(&writer);
+    writer.close();
+  });
+  pipeline.wait();
+  return !gate_closed_;
+}
+
+bool SyncAttempt::run_through(RepositoryWriter* writer) {
+  if (!first_ && !find_work()) return true;
+  writer_ = writer;
+  if (writer_)
     target_ = std::make_unique<WritingTarget>(*writer_, options_.elsewhere, options_.max_bytes);
-  }
+  else
+    target_ = std::make_unique<PlannedTarget>(deps_.target, options_.elsewhere, options_.max_bytes);
   copier_ = std::make_unique<RevisionCopier>(RevisionCopier::Parts{
       deps_.source, deps_.target, deps_.target_digest, *target_, deps_.observer.progress});
   Pipeline pipeline(deps_.stop);
   copier_->start(pipeline);
-  if (writer_) pipeline.start([&] { writer_->commit_loop(pipeline.stop_token()); });
   pipeline.run_here([&] {
-    for (std::optional<Head> head = std::move(first); head && !gate_closed_; head = next_head())
+    for (std::optional<Head> head = std::move(first_); head && !gate_closed_; head = next_head())
       copy(std::move(*head));
     copier_->close();
-    if (writer_) writer_->close();
   });
   pipeline.wait();
   return !gate_closed_;
+}
+
+/// False if the target lacks nothing.
+bool SyncAttempt::find_work() {
+  names_ = missing_revisions(deps_.source, deps_.target, options_, report_);
+  first_ = next_head();
+  return first_.has_value();
 }
 
 /// The next revision that is to be copied, as the source has it.
@@ -161,7 +182,7 @@ std::optional<Head> SyncAttempt::next_head() {
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::not_found) continue;  // forgotten meanwhile
       if (error.retryable()) throw;
-      ++report_->damaged;
+      ++report_.damaged;
       deps_.observer.problem({name, "read", error.what()});
     }
   }
@@ -204,16 +225,16 @@ bool SyncAttempt::publish(SyncedRevision& revision) {
 }
 
 void SyncAttempt::count(const SyncedRevision& revision) {
-  report_->objects += revision.tree.objects;
-  report_->bytes += revision.tree.bytes;
+  report_.objects += revision.tree.objects;
+  report_.bytes += revision.tree.bytes;
   if (revision.is_published)
-    ++report_->copied;
+    ++report_.copied;
   else if (revision.has_vanished)
-    ++report_->forgotten;
+    ++report_.forgotten;
   else if (revision.tree.has(Obstacle::Kind::damaged))
-    ++report_->damaged;
+    ++report_.damaged;
   else
-    ++report_->held_back;
+    ++report_.held_back;
 }
 
 }  // namespace
@@ -246,19 +267,25 @@ std::vector<std::string> missing_revisions(const Repository& source, const Repos
 
 SyncReport run_sync(const SyncDeps& deps, const SyncOptions& options) {
   SyncReport report;
-  for (int attempt = 1; attempt <= kAttempts; ++attempt) {
+  auto attempt = [&] {
     // What has come through stays counted; it is there by now.
-    SyncReport counts{.copied = report.copied, .objects = report.objects, .bytes = report.bytes};
-    if (SyncAttempt(deps, options).run(counts)) {
-      counts.present -= report.copied;
-      return counts;
-    }
-    report = counts;
-  }
+    const std::uint64_t before = report.copied;
+    report = {.copied = before, .objects = report.objects, .bytes = report.bytes};
+    const bool came_through = SyncAttempt(deps, options, report).run();
+    report.present -= before;
+    return came_through;
+  };
+  for (int closed = 0; closed < kAttempts; ++closed)
+    if (deps.target ? with_recovery(deps.target->backend(), attempt) : attempt()) return report;
   fail(ErrorKind::busy,
        "the gate of the repository was closed {} times running: gc seems to run without a pause; "
        "try again later",
        kAttempts);
+}
+
+bool sync_into(const SyncDeps& deps, const SyncOptions& options, RepositoryWriter* writer,
+               SyncReport& report) {
+  return SyncAttempt(deps, options, report).run_through(writer);
 }
 
 }  // namespace reverse

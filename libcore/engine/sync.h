@@ -70,6 +70,12 @@ struct SyncDeps {
 /// several times running), `Cancelled`, or what the repositories throw.
 SyncReport run_sync(const SyncDeps& deps, const SyncOptions& options);
 
+/// The same through a `writer` of the target that has begun and whose commit loop runs elsewhere
+/// (nullptr in dry runs); what it does is added to `report`. False: the gate was closed before all had
+/// come through. `deps.present` is not used.
+bool sync_into(const SyncDeps& deps, const SyncOptions& options, RepositoryWriter* writer,
+               SyncReport& report);
+
 /// Revisions of `source`, oldest first in each set, that `options` leave and `target` has not and
 /// may get; the others are counted in `report`. Some may be checkpoints, which are never copied.
 /// `target`: nullptr where there is none yet.

@@ -48,8 +48,8 @@ class Repository {
                          PartialCopy partial = PartialCopy::refused);
   /// Makes the whole layout in a location that is `absent` or `empty`, repository.yaml last and
   /// durable; finishes what an interrupted creation left. Throws `no_repository` where something
-  /// else lies, `exists` where a repository does.
-  static Repository create(Backend& backend, DigestKind digest);
+  /// else lies, `exists` where a repository does. `id`: its UUID; empty: a new one.
+  static Repository create(Backend& backend, DigestKind digest, std::string id = {});
 
   const RepositoryInfo& info() const { return info_; }
   /// True for a copy made to be carried: what its revisions need may lie elsewhere (schema/FORMAT.md,

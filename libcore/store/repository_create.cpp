@@ -125,9 +125,10 @@ static void create_as(Backend& backend, const RepositoryInfo& info) {
   backend.barrier(std::vector<RepoPath>{""});
 }
 
-Repository Repository::create(Backend& backend, DigestKind digest) {
+Repository Repository::create(Backend& backend, DigestKind digest, std::string id) {
   return with_context("create repository", [&] {
-    RepositoryInfo info{random_uuid(), digest, to_rfc3339_local(now())};
+    if (id.empty()) id = random_uuid();
+    RepositoryInfo info{std::move(id), digest, to_rfc3339_local(now())};
     with_recovery(backend, [&] { create_as(backend, info); });
     return Repository(backend, std::move(info));
   });

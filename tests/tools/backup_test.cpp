@@ -142,7 +142,7 @@ TEST_CASE("backup: calls that cannot be meant are usage errors and create nothin
       {"--digest", "crc", tree, tree + "/repo"},
       {"--cross", "disk", tree, tree + "/repo"},
       {"--fsync", "maybe", tree, tree + "/repo"},
-      {"--repositories", "merge", tree, tree + "/repo"},
+      {"--repositories", "copy", tree, tree + "/repo"},
       {"--exclude-larger-than", "many", tree, tree + "/repo"},
       {"--checkpoint", "2m", tree, tree + "/repo"},
       {"--overdue", "1y", tree, tree + "/repo"},
@@ -344,16 +344,38 @@ TEST_CASE("--cache-dir is where the catalog is kept", "[tools]") {
   CHECK(!std::filesystem::exists(work.harness / "home/.cache"));
 }
 
-TEST_CASE("a nested repository is named, and backed up file by file only when asked", "[tools]") {
+TEST_CASE("a nested repository is merged, named, or backed up file by file, as asked", "[tools]") {
   Workplace work;
   work.write_small_tree();
-  REQUIRE(work.reverse({"init", "-q", work.source / "inner"}).code == 0);
-  const ToolRun named = work.backup({"-q"});
+  REQUIRE(work.run_backup({"-q", "--label", "docs", work.source / "docs", work.source / "inner"}).code == 0);
+  const ToolRun named = work.backup({"-q", "--repositories", "skip", "--label", "tree"});
   CHECK(named.code == 0);
   CHECK_THAT(named.err, Contains("inner' is a repository: named only"));
-  CHECK(work.names().size() == 5);
-  CHECK(work.backup({"-q", "--repositories", "list"}).err.empty());
-  CHECK(work.names().size() > 5);
+  CHECK(work.names("desk/tree").size() == 5);
+  CHECK(work.revisions() == 1);
+  CHECK(work.backup({"-q", "--repositories", "list", "--label", "tree"}).err.empty());
+  CHECK(work.names("desk/tree").size() > 5);
+  CHECK(work.revisions() == 2);
+  const ToolRun merged = work.backup({"--label", "tree"});
+  CHECK_THAT(merged.out, Contains("1 revision of nested repositories copied"));
+  CHECK(work.names("desk/tree").size() == 5);
+  CHECK(work.names("desk/docs").size() == 2);
+  CHECK(work.revisions() == 4);
+}
+
+TEST_CASE("a source that is a repository is synced", "[tools]") {
+  Workplace work;
+  work.write_small_tree();
+  const std::string inner = work.harness / "inner";
+  REQUIRE(work.run_backup({"-q", "--label", "docs", work.source / "docs", inner}).code == 0);
+  const ToolRun plan = work.run_backup({"-n", inner, work.repo()});
+  CHECK_THAT(plan.out, Contains("1 revision would be copied"));
+  const ToolRun run = work.run_backup({inner, work.repo()});
+  CHECK(run.code == 0);
+  CHECK_THAT(run.out, Contains("1 revision copied"));
+  CHECK(work.revisions() == 1);
+  CHECK(work.names("desk/docs").size() == 2);
+  CHECK_THAT(work.run_backup({inner, work.repo()}).out, Contains("0 revisions copied, 1 there already"));
 }
 
 }  // namespace reverse

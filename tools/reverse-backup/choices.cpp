@@ -75,14 +75,17 @@ void BackupChoices::declare_selection(OptionSet& options) {
   options.value({"stdin-from-command"}, "CMD",
                 "back up what `sh -c CMD` prints; if it fails nothing is published", stdin_command);
   options.value({"repositories"}, "WAY",
-                "repositories below SOURCE: skip (named only) or list (file by file)",
+                "repositories below SOURCE: merge (their revisions are copied), skip (named only) "
+                "or list (file by file)",
                 [this](const std::string& way) {
                   if (way == "merge")
-                    fail(ErrorKind::usage, "merging nested repositories is not in this version");
-                  if (way != "skip" && way != "list")
-                    fail(ErrorKind::usage, "'{}' is neither skip nor list", printable(way));
-                  backup.repositories =
-                      way == "list" ? NestedRepositories::list : NestedRepositories::skip;
+                    backup.repositories = NestedRepositories::merge;
+                  else if (way == "skip")
+                    backup.repositories = NestedRepositories::skip;
+                  else if (way == "list")
+                    backup.repositories = NestedRepositories::list;
+                  else
+                    fail(ErrorKind::usage, "'{}' is neither merge, skip nor list", printable(way));
                 });
 }
 

@@ -9,9 +9,11 @@
 #include "libcore/cli/cli_observer.h"
 #include "libcore/cli/progress.h"
 #include "libcore/cli/repository_access.h"
+#include "libcore/engine/nested.h"
 #include "libcore/engine/set_lock.h"
 #include "tools/reverse-backup/choices.h"
 #include "tools/reverse-backup/stream_source.h"
+#include "tools/reverse-sync/report.h"
 
 namespace reverse {
 
@@ -26,6 +28,9 @@ class BackupCommand : public Command {
   ExitCode run_all(std::vector<BackupOptions> planned, Invocation& call,
                    const Repository& repository);
   ExitCode run_one(BackupOptions& options, Invocation& call, const Repository& repository);
+  std::optional<LocalRepository> source_repository(const BackupOptions& options) const;
+  ExitCode sync_source(const Repository& source, const BackupOptions& options, Invocation& call,
+                       const Repository& repository);
   BackupReport back_up(const BackupOptions& options, Invocation& call,
                        const Repository& repository);
   BackupReport attempt(const BackupOptions& options, Invocation& call,
@@ -62,6 +67,9 @@ std::string counts_line(const BackupReport& report, double seconds, bool dry_run
         fmt::format(" · {} changed while read (stored, marked)", report.files_changed_while_read);
   if (report.files_vanished > 0)
     line += fmt::format(" · {} vanished meanwhile", report.files_vanished);
+  if (report.nested_revisions > 0)
+    line += fmt::format(" · {} of nested repositories copied",
+                        counted(report.nested_revisions, "revision"));
   return line;
 }
 
@@ -87,6 +95,7 @@ JsonLine summary_object(const BackupReport& report, double seconds, bool dry_run
   line.add("dirs_unmodified", report.dirs_unmodified).add("data_added", report.data_added);
   line.add("total_files_processed", head.files).add("total_bytes_processed", head.bytes);
   line.add("bytes_sent", report.data_added).add("bytes_read", report.bytes_read);
+  line.add("nested_revisions", report.nested_revisions);
   line.add("backup_start", head.started);
   line.add("backup_end", head.finished.empty() ? to_rfc3339_local(now()) : head.finished);
   line.add("total_duration", seconds);
@@ -146,8 +155,22 @@ ExitCode BackupCommand::run_all(std::vector<BackupOptions> planned, Invocation& 
   return code;
 }
 
+/// The repository that SOURCE is; nullopt if it is none, or is to be backed up as files.
+std::optional<LocalRepository> BackupCommand::source_repository(const BackupOptions& options) const {
+  if (options.repositories != NestedRepositories::merge || choices_.stdin_filename)
+    return std::nullopt;
+  try {
+    return LocalRepository::open(options.read_from);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::no_repository && error.kind() != ErrorKind::corrupt) throw;
+    return std::nullopt;
+  }
+}
+
 ExitCode BackupCommand::run_one(BackupOptions& options, Invocation& call,
                                 const Repository& repository) {
+  if (std::optional<LocalRepository> source = source_repository(options))
+    return sync_source(source->repository, options, call, repository);
   auto started = std::chrono::steady_clock::now();
   std::optional<SetLock> lock;
   if (!options.dry_run)
@@ -167,6 +190,22 @@ ExitCode BackupCommand::run_one(BackupOptions& options, Invocation& call,
   ExitCode code = code_of(report);
   tell(report, seconds.count(), code, call);
   return code;
+}
+
+/// Backing up a repository is a sync: each revision in its own set, and nothing of the others.
+ExitCode BackupCommand::sync_source(const Repository& source, const BackupOptions& options,
+                                    Invocation& call, const Repository& repository) {
+  std::unique_ptr<PresentSet> present =
+      PresentSet::open(call.common.cache_dir, repository.info().id,
+                       [&](const std::string& message) { call.output.warning(message); });
+  CliObserver observer(call.output, false);
+  SyncOptions all;
+  all.dry_run = options.dry_run;
+  const SyncDeps deps{source,   &repository,  repository.info().digest, present.get(),
+                      observer, call.io.stop, [&](const SyncedRevision& revision) {
+                        tell_revision(revision, all.dry_run, call.output);
+                      }};
+  return sync_and_tell(deps, all, observer, call);
 }
 
 /// Where damage in the catalog shows in mid-run, it is made anew and the run begins again, once.

@@ -149,6 +149,7 @@ void RestoreCommand::tell(const RestoreReport& report, const RestoreOptions& opt
   if (call.output.json()) {
     JsonLine line("summary");
     line.add("files_restored", report.files_restored).add("others_restored", report.others_restored);
+    line.add("repositories_restored", report.repositories_restored);
     line.add("files_skipped", report.files_skipped).add("files_kept", report.files_kept);
     line.add("files_deleted", 0);
     line.add("files_damaged", report.damaged).add("files_unreadable", report.unreadable);
@@ -166,6 +167,7 @@ void RestoreCommand::tell(const RestoreReport& report, const RestoreOptions& opt
     if (count > 0) text += fmt::format("\n  {} {}", format_count(count), what);
   };
   add(report.others_restored, "links and special files");
+  add(report.repositories_restored, "repositories made again");
   add(report.files_skipped, "already there");
   add(report.files_kept, "there, but different: kept (--overwrite if-changed replaces)");
   add(report.damaged, "damaged in the repository: not restored");

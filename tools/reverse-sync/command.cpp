@@ -1,12 +1,9 @@
 #include "tools/reverse-sync/command.h"
 
-#include <chrono>
-
 #include "libcore/base/calendar.h"
 #include "libcore/base/fd.h"
 #include "libcore/base/text.h"
 #include "libcore/cli/cli_observer.h"
-#include "libcore/cli/progress.h"
 #include "libcore/cli/repository_access.h"
 #include "libcore/cli/values.h"
 #include "libcore/engine/sync.h"
@@ -29,7 +26,6 @@ class SyncCommand : public Command {
   void read_inventory(DigestKind kind);
   void prepare_target(Repository& target) const;
   OpenOptions creation(const Repository& source, const Invocation& call) const;
-  ExitCode sync(const SyncDeps& deps, CliObserver& observer, Invocation& call);
 
   Location from_, to_;
   std::vector<std::string> words_;  // REV...
@@ -148,7 +144,8 @@ ExitCode SyncCommand::execute(Invocation& call) {
     call.output.note(fmt::format("would make a repository at {}", printable(open.location)));
     const DigestKind kind = digest_.value_or(source.info().digest);
     read_inventory(kind);
-    return sync({source, nullptr, kind, nullptr, observer, call.io.stop, tell}, observer, call);
+    return sync_and_tell({source, nullptr, kind, nullptr, observer, call.io.stop, tell}, options_,
+                         observer, call);
   }
   OpenedRepository opened = open_for_writing(*far, *catalog, open);
   if (opened.created) call.output.note(creation_note(to_, *far));
@@ -158,25 +155,9 @@ ExitCode SyncCommand::execute(Invocation& call) {
   std::unique_ptr<PresentSet> present =
       PresentSet::open(call.common.cache_dir, target.info().id,
                        [&](const std::string& message) { call.output.warning(message); });
-  return sync({source, &target, target.info().digest, present.get(), observer, call.io.stop, tell},
-              observer, call);
-}
-
-ExitCode SyncCommand::sync(const SyncDeps& deps, CliObserver& observer, Invocation& call) {
-  auto started = std::chrono::steady_clock::now();
-  SyncReport report;
-  {
-    ProgressPrinter progress(call.io, call.output, call.common,
-                             [&] { return observer.snapshot("sync", "copied"); });
-    report = run_sync(deps, options_);
-  }
-  call.output.end_problems("--json");
-  const ExitCode code = report.damaged > 0     ? ExitCode::damage
-                        : report.held_back > 0 ? ExitCode::incomplete
-                                               : ExitCode::ok;
-  tell_report(report, options_.dry_run, std::chrono::steady_clock::now() - started, code,
-              call.output);
-  return code;
+  return sync_and_tell(
+      {source, &target, target.info().digest, present.get(), observer, call.io.stop, tell},
+      options_, observer, call);
 }
 
 }  // namespace

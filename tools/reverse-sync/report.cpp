@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+
 #include "libcore/base/text.h"
 #include "libcore/base/units.h"
+#include "libcore/cli/progress.h"
 
 namespace reverse {
 
@@ -73,6 +76,23 @@ JsonLine summary_object(const SyncReport& report, bool dry_run, double seconds, 
   return std::move(line.add("exit_code", static_cast<int>(code)));
 }
 
+void tell_report(const SyncReport& report, bool dry_run, std::chrono::duration<double> took,
+                 ExitCode code, Output& output) {
+  if (output.json()) return output.result(summary_object(report, dry_run, took.count(), code));
+  std::string line = fmt::format("{} {}", counted(report.copied, "revision"),
+                                 dry_run ? "would be copied" : "copied");
+  auto add = [&](std::uint64_t count, const char* what) {
+    if (count > 0) line += fmt::format(", {} {}", format_count(count), what);
+  };
+  add(report.present, "there already");
+  add(report.forgotten, "forgotten");
+  add(report.damaged, "damaged");
+  add(report.held_back, "not whole yet");
+  line += " · " + amount(report.objects, report.bytes);
+  if (!dry_run) line += " sent in " + format_duration(took);
+  output.summary(line);
+}
+
 }  // namespace
 
 void tell_revision(const SyncedRevision& revision, bool dry_run, Output& output) {
@@ -90,21 +110,22 @@ void tell_revision(const SyncedRevision& revision, bool dry_run, Output& output)
                              words_of(revision, dry_run), amount(tree.objects, tree.bytes)));
 }
 
-void tell_report(const SyncReport& report, bool dry_run, std::chrono::duration<double> took,
-                 ExitCode code, Output& output) {
-  if (output.json()) return output.result(summary_object(report, dry_run, took.count(), code));
-  std::string line = fmt::format("{} {}", counted(report.copied, "revision"),
-                                 dry_run ? "would be copied" : "copied");
-  auto add = [&](std::uint64_t count, const char* what) {
-    if (count > 0) line += fmt::format(", {} {}", format_count(count), what);
-  };
-  add(report.present, "there already");
-  add(report.forgotten, "forgotten");
-  add(report.damaged, "damaged");
-  add(report.held_back, "not whole yet");
-  line += " · " + amount(report.objects, report.bytes);
-  if (!dry_run) line += " sent in " + format_duration(took);
-  output.summary(line);
+ExitCode sync_and_tell(const SyncDeps& deps, const SyncOptions& options, CliObserver& observer,
+                       Invocation& call) {
+  auto started = std::chrono::steady_clock::now();
+  SyncReport report;
+  {
+    ProgressPrinter progress(call.io, call.output, call.common,
+                             [&] { return observer.snapshot("sync", "copied"); });
+    report = run_sync(deps, options);
+  }
+  call.output.end_problems("--json");
+  const ExitCode code = report.damaged > 0     ? ExitCode::damage
+                        : report.held_back > 0 ? ExitCode::incomplete
+                                               : ExitCode::ok;
+  tell_report(report, options.dry_run, std::chrono::steady_clock::now() - started, code,
+              call.output);
+  return code;
 }
 
 }  // namespace reverse

@@ -1,9 +1,7 @@
 #pragma once
 
-#include <chrono>
-
-#include "libcore/cli/exit_code.h"
-#include "libcore/cli/output.h"
+#include "libcore/cli/cli_observer.h"
+#include "libcore/cli/tool.h"
 #include "libcore/engine/sync.h"
 
 namespace reverse {
@@ -11,8 +9,9 @@ namespace reverse {
 /// Tells what became of one revision; what it lacks are problems.
 void tell_revision(const SyncedRevision& revision, bool dry_run, Output& output);
 
-/// The summary of a run.
-void tell_report(const SyncReport& report, bool dry_run, std::chrono::duration<double> took,
-                 ExitCode code, Output& output);
+/// A whole run with progress and summary; `deps.observer` is `observer`, and `deps.tell` tells of
+/// each revision.
+ExitCode sync_and_tell(const SyncDeps& deps, const SyncOptions& options, CliObserver& observer,
+                       Invocation& call);
 
 }  // namespace reverse
