@@ -11,8 +11,10 @@ import measure
 import report
 import sftp
 import subjects
+import sync
 
-SUBJECTS = {**subjects.ALL, **sftp.ALL}  # in the order in which they run
+REMOTE = {**sftp.ALL, **sync.ALL}
+SUBJECTS = {**subjects.ALL, **REMOTE}  # in the order in which they run
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MARKER = ".reverse-bench"  # in every work directory, so that no other directory is ever emptied
 
@@ -99,7 +101,7 @@ def publish(bench, markdown):
 def choose(bench, wanted):
     """The subjects that are wanted, or all. Without a server only those who named its subjects are refused."""
     if absent := sftp.missing(bench):
-        if set(wanted) & set(sftp.ALL):
+        if set(wanted) & set(REMOTE):
             raise measure.BenchError(f"not found: {absent}")
         subjects.say(f"LEFT OUT: everything over SFTP. Not found: {absent}")
         return [name for name in subjects.ALL if not wanted or name in wanted]
@@ -108,7 +110,8 @@ def choose(bench, wanted):
 
 def shapes(bench, name):
     """The trees that a subject takes from the work directory."""
-    return sftp.shapes(bench, name) if name in sftp.ALL else subjects.shapes(bench, name)
+    module = next((one for one in (sftp, sync) if name in one.ALL), subjects)
+    return module.shapes(bench, name)
 
 
 def main(argv):
