@@ -4,6 +4,7 @@ A contender keeps what it writes below `state`, a directory that exists and is i
 caches. Whoever copies plain files is followed by `sync -f`, since the others, too, have their data on disk when they end.
 """
 import itertools
+import os
 import re
 import shutil
 
@@ -60,6 +61,9 @@ class Reverse(Contender):
 
     def restored(self, source, target):
         return target
+
+    def verify(self, state, *options):
+        return Command([*self.tool("reverse-verify", state), "--no-progress", *options, self.repository(state)])
 
     def flat_manifest(self, state):
         """Prints the newest revision as one document."""
@@ -151,6 +155,9 @@ class Restic(Contender):
     def restore(self, state, target):
         return self.restic(state, "restore", "latest", "--target", target)
 
+    def verify(self, state):
+        return self.restic(state, "check", "--read-data")
+
 
 class Borg(Contender):
     label = "borg"
@@ -175,6 +182,26 @@ class Borg(Contender):
         return shell('mkdir "$1" && cd "$1" && exec borg extract "::$2"', target, self.newest,
                      env=self.environment(state))
 
+    def verify(self, state):
+        return Command(["borg", "check", "--verify-data"], self.environment(state))
+
+
+class Md5sum(Contender):
+    """Not a backup: the sums of a repository's objects, by a process for each core."""
+
+    label = "md5sum"
+    version_argv = ["md5sum", "--version"]
+
+    def __init__(self, repository):
+        self.repository = repository
+
+    def verify(self, state):
+        return shell('find "$1" -type f -print0 | xargs -0 -r -n "$2" -P "$(nproc)" md5sum', self.repository / "objects",
+                     max(1, min(64, self.objects() // (os.cpu_count() or 1))))
+
+    def objects(self):
+        return sum(1 for path in (self.repository / "objects").rglob("*") if path.is_file())
+
 
 class OverSsh:
     """What the remote contenders have in common. They copy to `state` on this very machine, by way of `host` of a
@@ -195,6 +222,9 @@ class ReverseSftp(OverSsh, Reverse):
 
     def restore(self, state, target):
         return self.remotely(Reverse.restore(self, state, target), state)
+
+    def verify(self, state, *options):
+        return self.remotely(Reverse.verify(self, state, *options), state)
 
     def remotely(self, command, state):
         repository = self.repository(state)

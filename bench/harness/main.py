@@ -12,9 +12,11 @@ import report
 import sftp
 import subjects
 import sync
+import verify
 
-REMOTE = {**sftp.ALL, **sync.ALL}
-SUBJECTS = {**subjects.ALL, **REMOTE}  # in the order in which they run
+LOCAL = {**subjects.ALL, **verify.LOCAL}
+REMOTE = {**sftp.ALL, **sync.ALL, **verify.REMOTE}
+SUBJECTS = {**LOCAL, **REMOTE}  # in the order in which they run
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MARKER = ".reverse-bench"  # in every work directory, so that no other directory is ever emptied
 
@@ -104,12 +106,14 @@ def choose(bench, wanted):
         if set(wanted) & set(REMOTE):
             raise measure.BenchError(f"not found: {absent}")
         subjects.say(f"LEFT OUT: everything over SFTP. Not found: {absent}")
-        return [name for name in subjects.ALL if not wanted or name in wanted]
+        return [name for name in LOCAL if not wanted or name in wanted]
     return [name for name in SUBJECTS if not wanted or name in wanted]
 
 
 def shapes(bench, name):
     """The trees that a subject takes from the work directory."""
+    if "verify" in name:
+        return verify.shapes(bench, name)
     module = next((one for one in (sftp, sync) if name in one.ALL), subjects)
     return module.shapes(bench, name)
 

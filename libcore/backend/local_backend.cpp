@@ -24,7 +24,7 @@ namespace reverse {
 namespace {
 
 constexpr std::uint64_t kReadChunk = 1 << 20;
-constexpr std::uint64_t kPullChunk = 256 << 10;  ///< of many files at once: they share the cache
+constexpr std::uint64_t kPullChunk = 64 << 10;  ///< of many files at once: they share the cache
 constexpr std::uint64_t kReadAhead = 4 << 20;  ///< smaller files are read before advice would help
 
 struct CloseDirectory {

@@ -13,6 +13,8 @@
 #include "libcore/engine/verify_inventory.h"
 #include "libcore/engine/verify_locate.h"
 #include "libcore/engine/verify_pages.h"
+#include "libcore/store/seen_heads.h"
+#include "libcore/store/small_files.h"
 
 namespace reverse {
 
@@ -44,6 +46,7 @@ class Verification {
  private:
   using Clock = std::chrono::steady_clock;
 
+  void announce();
   PageSurvey::Fetch fetcher();
   Inventory::Foreign foreign();
   void prove(Agenda& agenda);
@@ -98,7 +101,16 @@ Inventory::Foreign Verification::foreign() {
   };
 }
 
+/// What is listed whatever the repository holds: a distant one gives it all in one flight.
+void Verification::announce() {
+  if (options_.revisions.empty())
+    expect_listings(deps_.repository.backend(),
+                    {"", layout::kManifests, SeenHeads::kDirectory, layout::kTemporaries,
+                     layout::kBad, layout::kTrash});
+}
+
 VerifyReport Verification::run() {
+  announce();
   if (options_.revisions.empty()) inventory_.look_around();
   heads_ = verify_heads(deps_, options_, report_, foreign());
   for (const VerifiedHead& head : heads_) pages_.add_root(head.tree);

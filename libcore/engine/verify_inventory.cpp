@@ -52,7 +52,6 @@ Inventory::Inventory(const VerifyDeps& deps, const VerifyOptions& options, PageS
 // --- what lies around
 
 void Inventory::look_around() {
-  expect_listings(backend_, {"", layout::kTemporaries, layout::kBad, layout::kTrash});
   look_at_root();
   look_at_temporaries();
   list_if_there(backend_, layout::kBad, [this](const ListedFile&) { ++report_.in_bad; });

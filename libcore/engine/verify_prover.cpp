@@ -16,7 +16,7 @@ namespace {
 constexpr unsigned kMaxDistantReaders = 4;
 constexpr std::uint64_t kSmallObject = 1 << 20;  // read into memory, hashed together with others
 constexpr std::uint64_t kBatchBytes = 4 << 20;
-constexpr std::uint64_t kLargeTogether = 8;  // that a core hashes side by side
+constexpr std::uint64_t kLargeTogether = 16;  // that a core hashes side by side
 
 /// Counts what is pulled.
 class CountingSource : public ByteSource {

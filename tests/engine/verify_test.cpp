@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <random>
+#include <thread>
 
 #include "libcore/base/fd.h"
 #include "libcore/hash/hasher.h"
@@ -548,6 +550,67 @@ TEST_CASE("killed at any call, verification has harmed nothing and can be run ag
   const Verified verified = verify(scene.place, {}, memory.path());
   CHECK(verified.report.objects_verified == scene.place.objects());
   CHECK(verified.observer->warnings.empty());
+}
+
+TEST_CASE("what a killed verification has proven is remembered, and not done again first",
+          "[verify]") {
+  const Scene scene;
+  const TempDir memory;
+  struct Dying : ReadingProver {
+    using ReadingProver::ReadingProver;
+    unsigned threads() const override { return 1; }
+    ProofBatch batch() const override { return {.objects = 8, .bytes = 1 << 30, .heaviest = 8}; }
+    void prove(std::span<const ProofTask> tasks, std::span<Proof> proofs, Progress& progress,
+               const std::stop_token& stop) override {
+      if (++batches == 16) ::kill(::getpid(), SIGKILL);
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      ReadingProver::prove(tasks, proofs, progress, stop);
+    }
+    int batches = 0;
+  };
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const auto backend = scene.place.connect();
+    const Repository repository = Repository::open(*backend, false);
+    Dying prover(*backend, DigestKind::md5);
+    RecordingObserver observer;
+    const auto set =
+        VerifiedSet::open(memory.path(), repository.info().id, [](const std::string&) {});
+    run_verify({repository, prover, set.get(), observer, {}, [](const Damage&) {}, {}}, {});
+    ::_exit(1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFSIGNALED(status));
+  VerifyOptions options;
+  options.max_duration = std::chrono::seconds(0);
+  const VerifyReport left = verify(scene.place, options, memory.path()).report;
+  CHECK(left.never_verified <= scene.place.objects() - 64);
+  CHECK(left.never_verified >= scene.place.objects() - 15 * 8);
+  CHECK(left.oldest_verified);
+  CHECK(verify(scene.place, {}, memory.path()).report.objects_verified == scene.place.objects());
+}
+
+TEST_CASE("backups and gc at any moment of a verification make no damage", "[verify]") {
+  Scene scene;
+  for (std::uint64_t n = 3; n < 800; n += 97) {
+    CAPTURE(n);
+    Trial trial(scene);
+    const auto backend = trial.place.connect();
+    backend->set_hook([&](std::string_view, const RepoPath&, std::uint64_t call) {
+      if (call != n) return;
+      scene.source.write("new", "written at call " + std::to_string(n));
+      trial.back_up();
+      forget(trial.place, heads_of(trial.place)[0].revision());
+      collect(trial.place, at_once());
+    });
+    const Verified verified = verify(*backend);
+    CHECK(verified.kinds() == Names{});
+    CHECK(verified.report.not_verified == 0);
+    CHECK(verify(trial.place).report.objects_verified == trial.place.objects());
+  }
 }
 
 TEST_CASE("an error of the way to the repository ends verification, and is no damage", "[verify]") {

@@ -1,3 +1,6 @@
+#include <fcntl.h>
+
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 
@@ -146,6 +149,48 @@ TEST_CASE("what is not verified in time is told, and done next time", "[tools][v
   CHECK_THAT(none.out, Contains("4 objects never verified so far"));
   CHECK_THAT(f.verify({"--max-duration", "1h"}).out, Contains("everything has been verified"));
   CHECK_THAT(f.verify({"--max-duration", "0"}).out, Contains("everything has been verified"));
+}
+
+TEST_CASE("verify --sums answers what a verification on another machine asks", "[tools][verify]") {
+  Stored f;
+  f.spoil("alpha\n", "aloha\n");
+  const std::string question = f.harness / "question";
+  const auto path = [&](const std::string& content) {
+    return "objects/" + f.object_of(content).substr(0, 2) + "/" + f.object_of(content);
+  };
+  const auto ask = [&](const std::string& text) {
+    write_file(question, text);
+    const UniqueFd fd = open_file(question, O_RDONLY);
+    f.harness.in_fd = fd.get();
+    return f.harness.run(verify_tool(), {"--sums", "md5"});
+  };
+  const ToolRun run =
+      ask(f.repo() + "\n" + path("alpha\n") + '\0' + path("none") + '\0' + path("gamma\n") + '\0');
+  CHECK(run.code == 0);
+  Words lines = lines_of(run.out);
+  REQUIRE(lines.size() == 5);
+  CHECK(lines.front() == "reverse-sums 1");
+  CHECK(lines.back() == "end 3");
+  std::sort(lines.begin() + 1, lines.end() - 1);
+  const auto sums = [](const std::string& content) {
+    return "6 " + hash_bytes(DigestKind::md5, content).digest.hex() + " " + check_of(content).hex();
+  };
+  CHECK(lines[1] == "0 " + sums("aloha\n"));
+  CHECK(lines[2] == "1 absent");
+  CHECK(lines[3] == "2 " + sums("gamma\n"));
+  CHECK(ask("").code == 2);
+  CHECK(ask(f.repo()).code == 2);
+  CHECK(ask(f.repo() + "\ncut").code == 2);
+  CHECK(f.harness.run(verify_tool(), {"--sums", "md4"}).code == 2);
+  CHECK(f.harness.run(verify_tool(), {"--sums", "md5", f.repo()}).code == 2);
+}
+
+TEST_CASE("who reads a local repository is this machine, whatever was asked for",
+          "[tools][verify]") {
+  Stored f;
+  for (const char* where : {"auto", "server", "client"})
+    CHECK(json_lines(f.verify({"--json", "--where", where}).out).back()["where"] == "client");
+  CHECK(f.verify({"--where", "there"}).code == 2);
 }
 
 TEST_CASE("verify refuses what it does not understand", "[tools][verify]") {
