@@ -31,12 +31,7 @@ std::optional<DamageKind> damage_of_page(const Error& error) {
 }
 
 void expect_pages(const Repository& repository, const std::vector<PageLink>& pages) {
-  if (repository.backend().traits().cheap_stat) return;
-  std::vector<Expected> expected;
-  for (const PageLink& page : pages)
-    expected.push_back(
-        {object_path({page.key.digest(repository.info().digest), std::nullopt}), false, page.size});
-  repository.backend().expect(expected);
+  for (const PageLink& page : pages) repository.expect_object(page.sums(repository.info().digest));
 }
 
 std::strong_ordering PageSurvey::KnownPage::operator<=>(const KnownPage& other) const {
