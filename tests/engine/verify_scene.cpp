@@ -14,6 +14,15 @@ namespace reverse {
 
 namespace fs = std::filesystem;
 
+VersionsOfPages::VersionsOfPages() {
+  back_up(0);
+  back_up(1);
+  for (int i = 0; i < 300; ++i)
+    source.write("many/d" + std::to_string(i % 7) + "/f" + std::to_string(i),
+                 "content " + std::to_string(i / 2));
+  last = back_up(2);
+}
+
 std::set<std::string> Verified::paths() const {
   std::set<std::string> paths;
   for (const Damage& damage : damages)

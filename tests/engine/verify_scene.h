@@ -10,6 +10,12 @@
 
 namespace reverse {
 
+/// Three revisions that share some contents, the last of them of a tree with several pages.
+struct VersionsOfPages : Versions {
+  VersionsOfPages();
+  std::string last;
+};
+
 /// What a verification reported.
 struct Verified {
   VerifyReport report;
