@@ -84,6 +84,25 @@ TEST_CASE("a listing that is cut short once never costs an object (F10)") {
     }
 }
 
+TEST_CASE("a revision that is published while gc runs is seen though one listing leaves it out (F10)") {
+  Scene scene;
+  scene.write(0);  // what it refers to has been taken out by then
+  const auto backend = scene.place.connect();
+  backend->set_hook([&](std::string_view call, const RepoPath& path, std::uint64_t) {
+    if (call == "move" && path == "writing" && scene.expected.size() == 2) scene.back_up(0);
+  });
+  int hidden = 0;
+  HidingBackend server(*backend, [&](const RepoPath& directory, const std::string& name, int) {
+    const std::string revision = name.substr(0, name.find(".yaml"));
+    const bool is_new = directory.starts_with("manifests/") && name.ends_with(".yaml") &&
+                        !scene.old.ends_with(revision) && !scene.kept.ends_with(revision);
+    return is_new && ++hidden == 1;
+  });
+  CHECK(collect(server, at_once()).put_back > 2);
+  CHECK(hidden == 2);
+  scene.check_all_restore();
+}
+
 TEST_CASE("a set that is listed as empty for good stops gc with nothing moved (F10)") {
   Scene scene;
   const RepoPath set = "manifests/" + scene.kept.substr(0, scene.kept.rfind('/'));
