@@ -12,6 +12,7 @@
 #include <set>
 
 #include "libcore/backend/backend.h"
+#include "libcore/backend/directory_modes.h"
 #include "libcore/backend/local_file_system.h"
 #include "libcore/backend/local_rename.h"
 #include "libcore/backend/local_sync.h"
@@ -47,16 +48,18 @@ LocalUpload& local(Upload* upload) {
   return *own;
 }
 
-/// The permission bits that a repository's root passes on.
-struct InheritedModes {
-  std::uint32_t directory = 0700;
-  std::uint32_t file_mask = 0777;
-};
-
-InheritedModes modes_below(std::uint32_t root_mode) {
+/// The bits that files may have below a root with these.
+std::uint32_t file_mask_below(std::uint32_t root_mode) {
   bool group = (root_mode & 0050) == 0050;
   bool others = (root_mode & 0005) == 0005;
-  return {.directory = 0700 | (root_mode & 02777), .file_mask = group && !others ? 0770u : 0777u};
+  return group && !others ? 0770 : 0777;
+}
+
+/// The bits of a new directory in this one.
+std::uint32_t mode_below(const std::string& directory) {
+  struct stat info;
+  if (::stat(directory.c_str(), &info) != 0) throw_local(errno, "stat", directory);
+  return 0700 | (info.st_mode & 02777);
 }
 
 UniqueFd open_for_reading(const std::string& path) {
@@ -98,7 +101,7 @@ class LocalSource final : public ByteSource {
   bool has_ended_ = false;
 };
 
-class LocalBackend final : public Backend {
+class LocalBackend final : public Backend, public DirectoryModes {
  public:
   LocalBackend(const std::string& root, Durability durability)
       : root_(root), sync_(root, durability) {
@@ -131,6 +134,7 @@ class LocalBackend final : public Backend {
   MoveResult move(const RepoPath& from, const RepoPath& to) override;
   bool remove(const RepoPath& path) override;
   bool make_directory(const RepoPath& path) override;
+  void set_mode(const RepoPath& directory, std::uint32_t mode) override;
   bool remove_directory(const RepoPath& path) override;
 
   void barrier(std::span<const RepoPath> directories) override;
@@ -138,7 +142,7 @@ class LocalBackend final : public Backend {
 
  private:
   std::string full(const RepoPath& path) const;
-  InheritedModes modes();
+  std::uint32_t file_mask();
   void note_change(const std::string& path);
 
   const std::string root_;
@@ -146,8 +150,8 @@ class LocalBackend final : public Backend {
   LocalSync sync_;
   std::mutex barrier_mutex_;  ///< held through a barrier: the next may rely on this one's work
   std::mutex mutex_;
-  std::set<std::string> changed_;        ///< directories with names not yet durable; by `mutex_`
-  std::optional<InheritedModes> modes_;  ///< by `mutex_`
+  std::set<std::string> changed_;           ///< directories with names not yet durable; by `mutex_`
+  std::optional<std::uint32_t> file_mask_;  ///< by `mutex_`
 };
 
 std::string LocalBackend::full(const RepoPath& path) const {
@@ -161,15 +165,16 @@ void LocalBackend::note_change(const std::string& path) {
   changed_.insert(parent_of(path));
 }
 
-InheritedModes LocalBackend::modes() {
+std::uint32_t LocalBackend::file_mask() {
   std::lock_guard lock(mutex_);
-  if (!modes_) {
+  if (!file_mask_) {
     struct stat info;
     if (::stat(root_.c_str(), &info) != 0) throw_local(errno, "stat", root_);
-    modes_ = modes_below(info.st_mode);
+    file_mask_ = file_mask_below(info.st_mode);
   }
-  return *modes_;
+  return *file_mask_;
 }
+
 
 std::optional<FileStat> LocalBackend::stat(const RepoPath& path) {
   std::string name = full(path);
@@ -227,7 +232,7 @@ void LocalBackend::forget_cached(const RepoPath& path) {
 
 std::unique_ptr<Upload> LocalBackend::create(const RepoPath& path, std::uint32_t mode) {
   sync_.begin();
-  return std::make_unique<LocalUpload>(full(path), mode & modes().file_mask, sync_);
+  return std::make_unique<LocalUpload>(full(path), mode & file_mask(), sync_);
 }
 
 std::vector<MoveResult> LocalBackend::publish(std::span<const Publication> publications) {
@@ -275,7 +280,7 @@ bool LocalBackend::remove(const RepoPath& path) {
 
 bool LocalBackend::make_directory(const RepoPath& path) {
   std::string name = full(path);
-  std::uint32_t mode = path.empty() ? 0700 : modes().directory;
+  std::uint32_t mode = path.empty() ? 0700 : mode_below(parent_of(name));
   if (::mkdir(name.c_str(), mode & 0777) != 0) {
     if (errno == EEXIST) return false;
     throw_local(errno, "make directory", name);
@@ -288,6 +293,12 @@ bool LocalBackend::make_directory(const RepoPath& path) {
       !lacks_permission_bits(errno))
     throw_local(errno, "chmod", name);
   return true;
+}
+
+void LocalBackend::set_mode(const RepoPath& directory, std::uint32_t mode) {
+  std::string name = full(directory);
+  if (::chmod(name.c_str(), mode) != 0 && !lacks_permission_bits(errno))
+    throw_local(errno, "chmod", name);
 }
 
 bool LocalBackend::remove_directory(const RepoPath& path) {

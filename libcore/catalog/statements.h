@@ -8,6 +8,7 @@ extern const std::string_view kCatalogSchema;  ///< schema/catalog.sql, embedded
 extern const std::string_view kPresentSchema;  ///< schema/present.sql
 extern const std::string_view kVerifiedSchema;  ///< schema/verified.sql
 extern const std::string_view kHistorySchema;  ///< schema/history.sql
+extern const std::string_view kServersSchema;  ///< schema/servers.sql
 
 /// All statements on the catalog, prepared when it is opened. `SELECT *` of `file`: its columns are
 /// read by place, in one function (file_row.h).
@@ -152,6 +153,16 @@ struct HistoryStatements {
       db,
       "SELECT first, count(*), sum(size) FROM entry WHERE is_new = 1 AND content IS NOT NULL "
       "GROUP BY first"};
+};
+
+/// All statements on a memory of servers.
+struct ServerStatements {
+  explicit ServerStatements(sqlite3* connection) : db(connection) {}
+
+  sqlite3* db;
+  sql::Statement find_server{
+      db, "SELECT abilities FROM server WHERE location = ? AND greeting = ?"};
+  sql::Statement put_server{db, "INSERT OR REPLACE INTO server VALUES (?, ?, ?)"};
 };
 
 }  // namespace reverse

@@ -7,6 +7,7 @@
 #include "libcore/base/fd.h"
 #include "libcore/base/text.h"
 #include "libcore/base/units.h"
+#include "libcore/catalog/server_memory.h"
 #include "libcore/cli/terminal.h"
 #include "libcore/engine/machine.h"
 #include "libcore/engine/show.h"
@@ -15,6 +16,28 @@
 namespace reverse {
 
 namespace {
+
+/// What earlier runs found out about the server at `location`. A cache that fails costs time only.
+sftp::AbilityMemory memory_of(const Location& location, Invocation& call) {
+  const auto use = [directory = call.common.cache_dir, &output = call.output](const auto& body) {
+    try {
+      body(*ServerMemory::open(directory, [&](const std::string& what) { output.warning(what); }));
+    } catch (const Error& error) {
+      output.warning(error.what());
+    }
+  };
+  const std::string name = location.text();
+  return {.recall =
+              [use, name](const std::string& greeting) {
+                std::optional<std::string> found;
+                use([&](ServerMemory& memory) { found = memory.recall(name, greeting); });
+                return found;
+              },
+          .keep =
+              [use, name](const std::string& greeting, const std::string& text) {
+                use([&](ServerMemory& memory) { memory.keep(name, greeting, text); });
+              }};
+}
 
 std::unique_ptr<Backend> open_remote_backend(const Location& location, Invocation& call,
                                              Durability durability) {
@@ -33,7 +56,11 @@ std::unique_ptr<Backend> open_remote_backend(const Location& location, Invocatio
   return sftp::open_sftp_backend(
       std::make_unique<sftp::Pool>(
           location.host, [target, connect] { return ssh::open_link(target, connect); }, pool),
-      location.path, {durability, call.common.remote_commands});
+      location.path,
+      {.durability = durability,
+       .run_commands = call.common.remote_commands,
+       .memory = memory_of(location, call),
+       .scratch = layout::kTemporaries});
 }
 
 }  // namespace

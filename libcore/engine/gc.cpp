@@ -288,6 +288,7 @@ void Collection::finish() {
   plan_.seen.set_present(without(plan_.revisions, report_.expired));
   with_reserve(backend_, [this] { plan_.seen.write(backend_); });
   backend_.barrier({});
+  find_or_open_gate(backend_);  // not every writer may open one
   restore_reserve();
 }
 

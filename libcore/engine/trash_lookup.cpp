@@ -2,11 +2,27 @@
 
 #include <algorithm>
 
+#include "libcore/base/error.h"
 #include "libcore/engine/gc_trash.h"
 #include "libcore/store/small_files.h"
 #include "libcore/store/trash.h"
 
 namespace reverse {
+
+namespace {
+
+/// False where this account may only add files: what it misses is uploaded again.
+bool move_back(const Repository& repository, const RepoPath& from, const ObjectName& name,
+               Sums& sums) {
+  try {
+    return reverse::put_back(repository, from, name, &sums) == PutBack::done;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::permission) throw;
+    return false;
+  }
+}
+
+}  // namespace
 
 void TrashLookup::list() {
   Backend& backend = repository_.backend();
@@ -29,7 +45,7 @@ std::optional<Sums> TrashLookup::put_back(const ObjectName& name) {
        place != objects_.end() && place->key == key; ++place) {
     Sums sums;
     RepoPath from = trash_path(runs_[place->run], to_string(name));
-    if (reverse::put_back(repository_, from, name, &sums) == PutBack::done) return sums;
+    if (move_back(repository_, from, name, sums)) return sums;
   }
   return std::nullopt;
 }

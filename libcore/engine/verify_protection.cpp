@@ -1,5 +1,6 @@
 #include "libcore/engine/verify_protection.h"
 
+#include "libcore/store/append_only.h"
 #include "libcore/store/layout.h"
 
 namespace reverse {
@@ -18,7 +19,8 @@ Protection::Protection(Backend& backend) {
   if (std::optional<FileStat> stat = backend.stat(layout::kRepositoryFile))
     keeps_modes_ = (stat->mode & kWriteOrRun) == 0;
   std::optional<FileStat> root = backend.stat("");
-  if (keeps_modes_ && root && (root->mode & kOthersWrite) == 0) owner_ = root->owner;
+  if (keeps_modes_ && root && (root->mode & kOthersWrite) == 0 && !is_append_only(backend))
+    owner_ = root->owner;
 }
 
 bool Protection::is_broken(const FileStat& object) const {

@@ -8,8 +8,8 @@
 namespace reverse {
 
 /// How the objects of a repository are kept from being written to: none can be written or run, and
-/// where nobody but the owner of the repository's directory may put anything in it, all belong to
-/// that user, or to the superuser. Whoever changes an object's permissions or owner through a
+/// where nobody but the owner of the repository's directory may put anything in it (unlike in
+/// append-only ones), all belong to that user, or to the superuser. Whoever changes an object's permissions or owner through a
 /// linked view breaks that. Immutable.
 class Protection {
  public:

@@ -5,6 +5,7 @@
 
 #include "libcore/base/error.h"
 #include "libcore/base/random.h"
+#include "libcore/store/append_only.h"
 #include "libcore/store/layout.h"
 #include "libcore/store/repository.h"
 #include "libcore/store/small_files.h"
@@ -56,9 +57,15 @@ std::vector<RepoPath> directories_above(const Head& head) {
 }
 
 /// After a lost reply: once the temporary is gone, a request still under way can no longer succeed.
-PublishResult settle(Backend& backend, const Head& head) {
-  backend.remove(layout::unpublished_head(head.token, head.id));
-  return is_published(backend, head) ? PublishResult::published : PublishResult::closed;
+/// False where this account removes nothing.
+bool remove_temporary(Backend& backend, const Head& head) {
+  try {
+    backend.remove(layout::unpublished_head(head.token, head.id));
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::permission) throw;
+    return false;
+  }
 }
 
 PublishResult move_out_of_gate(Backend& backend, Upload& upload, const Head& head) {
@@ -68,7 +75,9 @@ PublishResult move_out_of_gate(Backend& backend, Upload& upload, const Head& hea
     result = backend.publish({&publication, 1}).front();
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::network) throw;
-    return settle(backend, head);
+    if (remove_temporary(backend, head))
+      return is_published(backend, head) ? PublishResult::published : PublishResult::closed;
+    result = backend.publish({&publication, 1}).front();  // whichever of the two came first
   }
   // A repeated request can find its own first success in the way, or its temporary gone.
   if (result == MoveResult::done || is_published(backend, head)) return PublishResult::published;
@@ -129,7 +138,16 @@ std::optional<std::string> find_gate(Backend& backend) {
 std::string find_or_open_gate(Backend& backend) {
   if (std::optional<std::string> token = find_gate(backend)) return *token;
   std::string token = random_hex(16);
-  make_nested_directory(backend, layout::kWriting, layout::gate(token));
+  try {
+    make_nested_directory(backend, layout::kWriting, layout::gate(token));
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::permission || !is_append_only(backend)) throw;
+    fail(ErrorKind::busy,
+         "no gate is open in {}, and this account may only add files: run reverse-gc there, under "
+         "the account that owns it",
+         backend.display(""));
+  }
+  if (is_append_only(backend)) open_to_group(backend, layout::gate(token));
   return token;
 }
 

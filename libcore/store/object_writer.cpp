@@ -15,6 +15,17 @@ namespace {
 constexpr std::uint32_t kObjectMode = 0444;
 constexpr int kAttempts = 3;
 
+/// False where this account may not: a name of its own, which readers look for first, will do.
+bool replace(Backend& backend, Upload& upload, const RepoPath& target) {
+  try {
+    backend.replace(upload, target);
+    return true;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::permission && error.kind() != ErrorKind::unsupported) throw;
+    return false;
+  }
+}
+
 }  // namespace
 
 ObjectWriter::ObjectWriter(Backend& backend, DigestKind kind, Committed committed)
@@ -178,10 +189,14 @@ void ObjectWriter::settle_taken_name(Pending& pending, std::vector<RepoPath>& ot
     }
     bool is_damaged = stored && stored->digest != pending.name.digest;
     bool is_variant = pending.name.variant.has_value();
-    if (is_damaged || (stored && is_variant)) {
-      backend_.replace(*pending.upload, object_path(pending.name));
+    const bool is_to_go = is_damaged || (stored && is_variant);
+    if (is_to_go && replace(backend_, *pending.upload, object_path(pending.name)))
       return count(pending);
-    }
+    if (is_to_go && (is_variant || !pending.sums.check))
+      fail(ErrorKind::corrupt,
+           "{} is damaged, and this account may not replace it: have the repository's owner run "
+           "reverse-verify",
+           backend_.display(object_path(pending.name)));
     if (stored && !pending.sums.check) break;
     if (stored) pending.name.variant = pending.sums.check;
     if (publish_one(pending)) return count(pending);

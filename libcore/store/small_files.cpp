@@ -2,6 +2,7 @@
 
 #include "libcore/base/error.h"
 #include "libcore/base/random.h"
+#include "libcore/store/append_only.h"
 #include "libcore/store/layout.h"
 
 namespace reverse {
@@ -25,6 +26,7 @@ std::unique_ptr<Upload> create_temporary(Backend& backend, const std::string& na
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
     backend.make_directory(layout::kTemporaries);
+    if (is_append_only(backend)) open_to_group(backend, layout::kTemporaries);
     return backend.create(path, mode);
   }
 }

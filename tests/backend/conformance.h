@@ -88,6 +88,10 @@ inline Subject any_subject() {
     rows.push_back({"sshd", server_subject<SshServer>});
   else
     skip_loudly(reason);
+  if (const std::string reason = DropbearServer::missing(); reason.empty())
+    rows.push_back({"Dropbear", server_subject<DropbearServer>});
+  else
+    skip_loudly(reason);
   if (const std::string reason = ProftpdServer::missing(); reason.empty())
     rows.push_back({"ProFTPD", server_subject<ProftpdServer>});
   else

@@ -169,7 +169,7 @@ TEST_CASE("text before the protocol is shown", "[sftp]") {
   peer.close();
   Client client("host", peer.opener());
   const Error error = error_of([&] { client.version(); });
-  CHECK(error.kind() == ErrorKind::network);
+  CHECK(error.kind() == ErrorKind::unsupported);
   CHECK_THAT(error.what(), Catch::StartsWith("no SFTP from 'host': the server sent text instead") &&
                                Catch::Contains("'Welcome to host!") && Catch::Contains(".bashrc"));
   CHECK(client.loss() == error.what());

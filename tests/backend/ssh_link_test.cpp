@@ -1,5 +1,9 @@
 #include "libcore/backend/ssh/ssh_link.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <csignal>
@@ -7,6 +11,7 @@
 #include <thread>
 
 #include "libcore/backend/sftp/client.h"
+#include "libcore/backend/ssh/tcp.h"
 #include "libcore/base/fd.h"
 #include "tests/backend/conformance.h"
 #include "tests/backend/ssh_fixture.h"
@@ -103,6 +108,27 @@ TEST_CASE("OpenSSH takes requests in one flight with the greeting", "[ssh][serve
   sftp::Client client(TestServer::kName, opener(server));
   CHECK(client.call(sftp::lstat_request(".")).type == sftp::PacketType::attrs);
   CHECK(client.flights() == 1);
+}
+
+TEST_CASE("small requests do not wait for the acknowledgement of earlier ones", "[ssh][servers]") {
+  NEEDS_SERVER(SshServer);
+  const SshServer server;
+  const UniqueFd fd = connect_tcp("127.0.0.1", server.port(), AF_INET, seconds(10));
+  int is_on = 0;
+  socklen_t size = sizeof is_on;
+  REQUIRE(::getsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &is_on, &size) == 0);
+  CHECK(is_on != 0);
+}
+
+TEST_CASE("the cipher is AES-GCM, which needs a new key only after 64 GiB", "[ssh][servers]") {
+  NEEDS_SERVER(SshServer);
+  SshServer server({.config = "LogLevel DEBUG1"});
+  sftp::Client client(TestServer::kName, opener(server));
+  client.version();
+  CHECK(server.process().log().find("client->server cipher: aes128-gcm@openssh.com") !=
+        std::string::npos);
+  CHECK(server.process().log().find("server->client cipher: aes128-gcm@openssh.com") !=
+        std::string::npos);
 }
 
 TEST_CASE("keys are changed again and again while bytes go both ways on several channels",
@@ -282,7 +308,7 @@ TEST_CASE("what a server's shell says before SFTP begins is shown", "[ssh][serve
       {.config = "Subsystem sftp echo 'Welcome to the jungle'; exec /usr/lib/openssh/sftp-server"});
   sftp::Client client(TestServer::kName, opener(server));
   const Error error = error_of([&] { client.version(); });
-  CHECK(error.kind() == ErrorKind::network);
+  CHECK(error.kind() == ErrorKind::unsupported);
   CHECK(says(error, "the server sent text instead of SFTP: 'Welcome to the jungle"));
   CHECK(says(error, "must print nothing where there is no terminal"));
 }

@@ -1,64 +1,12 @@
 # A repository on another host, named as in ~/.ssh/config: `reverse SRC lb:/path`, and what is asked at a terminal only.
 # needs: root
 . "$E2E/lib.sh"
+. "$E2E/ssh_lib.sh"
 
-# The real server on loopback, its files below this directory.
-sshd=$SERVERS/usr/sbin/sshd
-[ -x "$sshd" ] || sshd=/usr/sbin/sshd
-for program in "$sshd" ssh ssh-keygen script; do
-  command -v "$program" >/dev/null || { skip "$program is not there; \`tools/setup test\` fetches a server"; exit 77; }
-done
-# ssh looks into the home directory that the account has, whatever \$HOME says: in this mount namespace that is ours.
-account_home=$(getent passwd "$(id -u)" | cut -d: -f6)
-chmod 700 home
-mount --bind "$PWD/home" "$account_home" 2>stderr || { skip "no home directory can be mounted here ($(cat stderr))"; exit 77; }
-
-mkdir -m 700 server home/.ssh
-mkdir -p /run/sshd src/folder
-# sshd gives up its rights to an account that its package would have made.
-getent passwd sshd >/dev/null || {
-  { cat /etc/passwd; echo 'sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin'; } >passwd
-  chmod 644 passwd
-  mount --bind "$PWD/passwd" /etc/passwd
-}
+mkdir -p src/folder
 echo content >src/folder/file
 head -c 3000000 /dev/urandom >src/large
-for key in server/host_key home/.ssh/id_ed25519; do ssh-keygen -q -t ed25519 -N '' -C test -f "$key"; done
-cp home/.ssh/id_ed25519.pub server/authorized_keys
-cat >server/config <<END
-HostKey $PWD/server/host_key
-AuthorizedKeysFile $PWD/server/authorized_keys
-PermitRootLogin prohibit-password
-Subsystem sftp internal-sftp
-StrictModes no
-UsePAM no
-PidFile none
-END
-
-# serve PORT: succeeds once it accepts connections.
-serve() {
-  LD_LIBRARY_PATH=$(echo "$SERVERS"/usr/lib/*-linux-gnu) "$sshd" -D -f "$PWD/server/config" \
-    -o "ListenAddress=127.0.0.1:$1" -E "$PWD/server/log" &
-  server=$!
-  for _ in {1..200}; do
-    kill -0 "$server" 2>/dev/null || return
-    (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return
-    sleep 0.02
-  done
-  return 1
-}
-trap 'kill "$server" 2>/dev/null' EXIT
-for _ in {1..5}; do
-  port=$((20000 + RANDOM % 12000))
-  serve "$port" && break
-  port=
-done
-[ -n "$port" ] || fail "no server: $(cat server/log)"
-cat >home/.ssh/config <<END
-Host lb
-  HostName 127.0.0.1
-  Port $port
-END
+start_server
 
 # at_terminal QUESTION ANSWER COMMAND: with a terminal of its own, on which the answer is typed once it is asked for;
 # all that it shows.

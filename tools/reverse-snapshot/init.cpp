@@ -1,5 +1,6 @@
 #include "libcore/base/text.h"
 #include "libcore/cli/repository_access.h"
+#include "libcore/store/append_only.h"
 #include "tools/reverse-snapshot/command.h"
 
 namespace reverse {
@@ -16,6 +17,8 @@ class InitCommand : public Command {
                     if (!digest_)
                       fail(ErrorKind::usage, "'{}' is neither md5 nor sha256", printable(text));
                   });
+    options.flag({"append-only"}, "the group of REPO's directory (mode 2750) may add, and no more",
+                 append_only_);
   }
 
   ExitCode execute(Invocation& call) override {
@@ -24,9 +27,14 @@ class InitCommand : public Command {
     std::unique_ptr<Catalog> catalog = open_catalog(call);
     std::unique_ptr<Backend> backend = open_backend(location, call);
     std::string path = repository_name(location);
-    OpenOptions open{path, location.is_remote() ? "" : path, true, digest_, call.common.allow};
+    OpenOptions open;
+    open.location = path;
+    if (!location.is_remote()) open.local_path = path;
+    open.digest = digest_;
+    open.allow = call.common.allow;
     if (look_at_location(*backend) == LocationState::repository)
       fail(ErrorKind::exists, "there is a repository at '{}' already", printable(path));
+    if (append_only_) check_creation(*backend, *catalog, open);
     if (call.common.dry_run) {
       check_creation(*backend, *catalog, open);
       JsonLine planned("summary");
@@ -34,6 +42,7 @@ class InitCommand : public Command {
       tell(call, fmt::format("would make a repository at {}", printable(path)), std::move(planned));
       return ExitCode::ok;
     }
+    if (append_only_) prepare_append_only(*backend);
     OpenedRepository opened = open_for_writing(*backend, *catalog, open);
     JsonLine made("summary");
     made.add("id", opened.repository.info().id).add_path("repository", path).add("dry_run", false);
@@ -48,6 +57,7 @@ class InitCommand : public Command {
   }
 
   std::optional<DigestKind> digest_;
+  bool append_only_ = false;
 };
 
 }  // namespace

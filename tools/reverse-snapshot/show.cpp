@@ -1,5 +1,6 @@
 #include "libcore/engine/show.h"
 
+#include "libcore/backend/server_report.h"
 #include "libcore/base/text.h"
 #include "libcore/base/units.h"
 #include "libcore/cli/repository_access.h"
@@ -17,16 +18,17 @@ class ShowCommand : public Command {
     filter_.declare(options);
     options.flag({"yaml", 0, Shown::first},
                  "the whole revision, names and all, as one YAML document", yaml_);
-    options.reserved({"server"});
+    options.flag({"server"}, "what REPO's server does when it is tried, too", server_);
   }
   ExitCode execute(Invocation& call) override;
 
  private:
   void show_repository(const ReadAccess& access, Invocation& call);
+  void show_server(Backend& backend, Invocation& call);
   void show_revision(const Head& head, Invocation& call);
 
   FilterOptions filter_;
-  bool yaml_ = false;
+  bool yaml_ = false, server_ = false;
 };
 
 ExitCode ShowCommand::execute(Invocation& call) {
@@ -34,6 +36,7 @@ ExitCode ShowCommand::execute(Invocation& call) {
   if (call.operands.size() > 1) fail(ErrorKind::usage, "one REV is enough");
   if (call.operands.empty() && yaml_) fail(ErrorKind::usage, "--yaml needs a REV");
   if (yaml_ && call.output.json()) fail(ErrorKind::usage, "--yaml and --json exclude each other");
+  if (server_ && !call.operands.empty()) fail(ErrorKind::usage, "--server goes without a REV");
   if (call.operands.empty()) {
     show_repository(access, call);
     return ExitCode::ok;
@@ -67,6 +70,7 @@ void ShowCommand::show_repository(const ReadAccess& access, Invocation& call) {
                     to_string(info.digest), info.created));
     if (free) call.output.result("free       " + format_bytes(*free));
   }
+  if (server_) show_server(*access.backend, call);
   for (const std::string& set : matching_sets(access.repository, filter_.filter)) {
     std::size_t count = access.repository.revisions(set).size();
     std::optional<Head> newest = newest_head(access.repository, set);
@@ -82,6 +86,29 @@ void ShowCommand::show_repository(const ReadAccess& access, Invocation& call) {
     }
   }
   if (call.output.json()) call.output.result(JsonLine("summary").add("exit_code", 0));
+}
+
+void ShowCommand::show_server(Backend& backend, Invocation& call) {
+  auto* server = dynamic_cast<ExaminableServer*>(&backend);
+  if (server == nullptr) fail(ErrorKind::usage, "--server: the repository is on this machine");
+  const ServerReport report = server->examine_server(layout::kTemporaries);
+  if (call.output.json()) {
+    JsonLine line("server");
+    line.add("host", report.host);
+    for (const ServerReport::Ability& ability : report.abilities)
+      if (ability.works) line.add(ability.key, *ability.works);
+    line.add("publishing", report.publishing).add("durability", report.durability);
+    return call.output.result(line.add("extensions", report.extensions));
+  }
+  const auto row = [&](std::string_view key, const std::string& value) {
+    call.output.result(fmt::format("{:<10} {}", key, value));
+  };
+  row("server", printable(report.host));
+  row("publishes", report.publishing);
+  row("durable", report.durability);
+  for (const ServerReport::Ability& ability : report.abilities)
+    row(!ability.works ? "  untried" : *ability.works ? "  yes" : "  no", ability.words);
+  for (const std::string& extension : report.extensions) row("  offers", printable(extension));
 }
 
 void ShowCommand::show_revision(const Head& head, Invocation& call) {

@@ -177,10 +177,11 @@ void Connection::refuse_text() {
     reader_.received(*size);
     if (*size == 0) link_->wait(false, deadline);
   }
-  fail(ErrorKind::network,
+  const std::string_view text = reader_.rest().substr(0, kTextShown);
+  fail(ErrorKind::unsupported,  // it will not be better next time
        "the server sent text instead of SFTP: '{}'; a start-up file of its shell, such as .bashrc, "
        "must print nothing where there is no terminal",
-       one_line(reader_.rest().substr(0, kTextShown)));
+       one_line(text.substr(0, text.find('\0'))));  // up to the protocol
 }
 
 void Connection::start_commands() {

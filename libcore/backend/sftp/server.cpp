@@ -66,15 +66,18 @@ void Server::throw_failure(const Reply& reply, std::string_view act,
       reply.message.empty() ? std::string(to_string(reply.status)) : printable(reply.message);
   ErrorKind kind = kind_of(reply);
   if (kind == ErrorKind::io) {  // version 3 has no code of its own for a full disk
-    std::optional<FileSystemStat> stat = room();
-    if (stat && stat->read_only) words += " (the file system is read-only)";
-    if (stat && stat->available_blocks == 0) {
-      kind = ErrorKind::no_space;
+    const std::optional<FileSystemStat> stat = room();
+    const bool no_blocks = stat && stat->available_blocks == 0;
+    const bool no_inodes = stat && stat->inodes > 0 && stat->free_inodes == 0;
+    if (no_blocks || no_inodes) kind = ErrorKind::no_space;
+    if (stat && stat->read_only)
+      words += " (the file system is read-only)";
+    else if (no_blocks)
       words += " (0 B free there)";
-    } else if (stat && stat->inodes > 0 && stat->free_inodes == 0) {
-      kind = ErrorKind::no_space;
+    else if (no_inodes)
       words += " (no inodes free there)";
-    }
+    else if (stat && act == "write")
+      words += " (there is room: a quota, perhaps)";
   }
   fail(kind, "{} {}: {}", act, quote(full), words);
 }

@@ -22,8 +22,13 @@ class Server {
 
   Pool& pool() const { return *pool_; }
   bool offers(const std::string& extension) const { return pool_->front().offers(extension); }
-  /// True for OpenSSH's own server, which does what one connection asks strictly in that order.
-  bool keeps_order() const { return offers("lsetstat@openssh.com"); }
+  /// True for OpenSSH's own server, by extensions that only it has; an account may be refused some of them.
+  bool is_openssh() const {
+    return offers("lsetstat@openssh.com") || offers("expand-path@openssh.com") ||
+           offers("users-groups-by-id@openssh.com");
+  }
+  /// What one connection asks is done strictly in that order.
+  bool keeps_order() const { return is_openssh(); }
 
   /// The server's name for a repository path.
   std::string full(const RepoPath& path) const;

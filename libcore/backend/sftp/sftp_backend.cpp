@@ -1,10 +1,13 @@
 #include "libcore/backend/sftp/sftp_backend.h"
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <set>
 
+#include "libcore/backend/directory_modes.h"
 #include "libcore/backend/sftp/prefetch.h"
+#include "libcore/backend/sftp/publisher.h"
 #include "libcore/backend/sftp/server.h"
 #include "libcore/backend/sftp/sftp_read.h"
 #include "libcore/backend/sftp/sftp_shell.h"
@@ -28,7 +31,7 @@ RepoPath parent_of(const RepoPath& path) {
   return slash == RepoPath::npos ? "" : path.substr(0, slash);
 }
 
-class SftpBackend final : public Backend {
+class SftpBackend final : public Backend, public DirectoryModes, public ExaminableServer {
  public:
   SftpBackend(std::unique_ptr<Pool> pool, const std::string& root, const SftpOptions& options);
 
@@ -49,22 +52,20 @@ class SftpBackend final : public Backend {
   MoveResult move(const RepoPath& from, const RepoPath& to) override;
   bool remove(const RepoPath& path) override;
   bool make_directory(const RepoPath& path) override;
+  void set_mode(const RepoPath& directory, std::uint32_t mode) override;
   void make_directories(std::span<const RepoPath> paths) override;
   bool remove_directory(const RepoPath& path) override;
 
   void barrier(std::span<const RepoPath> directories) override;
   std::optional<std::uint64_t> free_bytes() override;
+  ServerReport examine_server(const RepoPath& directory) override;
   bool recover() override;
   RemoteShell* shell() override { return may_run_ ? &shell_ : nullptr; }
 
  private:
-  struct Rename {
-    std::string from, to;
-  };
-  std::vector<Reply> rename_and_sync(const std::vector<Rename>& renames);
-  std::uint32_t mode_of_directories();
-  MoveResult settle(const Reply& reply, const Rename& rename) const;
-  MoveResult rename_again(const Rename& rename) const;
+  std::uint32_t mode_below(const RepoPath& directory);
+  void apply_mode(const std::string& name, std::uint32_t found, std::uint32_t wanted);
+  void say_that_nothing_lasts();
   void note_change(const RepoPath& path);
   void require_generation(unsigned generation) const;
 
@@ -72,10 +73,13 @@ class SftpBackend final : public Backend {
   const BackendTraits traits_;
   const std::uint64_t stripe_from_;
   OpenUploads open_;
+  KnownAbilities abilities_;
+  Publisher publisher_;
   Syncer syncer_;
   Prefetch prefetch_;
   SftpShell shell_;
   const bool may_run_;
+  std::once_flag warned_;
   std::mutex mutex_;
   std::set<RepoPath> changed_;  ///< directories with names not yet durable; by `mutex_`
   unsigned covered_ = 0;        ///< generation in which the last barrier was; by `mutex_`
@@ -91,6 +95,10 @@ SftpBackend::SftpBackend(std::unique_ptr<Pool> pool, const std::string& root,
               .durable = options.durability != Durability::none,
               .connections = 8},
       stripe_from_(options.stripe_from),
+      abilities_(server_, options.memory,
+                 options.scratch.empty() ? "" : server_.full(options.scratch),
+                 options.run_commands),
+      publisher_(server_, abilities_),
       syncer_(server_, options.durability, options.run_commands),
       prefetch_(server_),
       shell_(server_),
@@ -104,8 +112,7 @@ void SftpBackend::note_change(const RepoPath& path) {
 /// What was written in an earlier generation and not made durable then may be lost.
 void SftpBackend::require_generation(unsigned generation) const {
   if (server_.pool().generation() != generation)
-    fail(ErrorKind::network,
-         "the connection to '{}' was lost before what went over it was durable",
+    fail(ErrorKind::network, "the connection to '{}' was lost before what went over it was durable",
          printable(server_.pool().host()));
 }
 
@@ -165,10 +172,23 @@ std::optional<std::uint64_t> SftpBackend::free_bytes() {
   return stat->available_blocks * stat->block_size;
 }
 
+ServerReport SftpBackend::examine_server(const RepoPath& directory) {
+  const Abilities found = abilities_.renew(server_.full(directory));
+  const ServerVersion& version = server_.pool().front().version();
+  ServerReport report{.host = server_.pool().host(),
+                      .extensions = {},
+                      .abilities = describe(found),
+                      .publishing = Publisher::describe(found),
+                      .durability = Syncer::describe(found)};
+  for (const auto& [name, data] : version.extensions) report.extensions.push_back(name);
+  return report;
+}
+
 // --- writing
 
 std::unique_ptr<Upload> SftpBackend::create(const RepoPath& path, std::uint32_t mode) {
   std::string name = server_.full(path);
+  abilities_.begin();
   bool is_sync = syncer_.counts_upload(name);
   std::size_t created;
   {
@@ -178,8 +198,9 @@ std::unique_ptr<Upload> SftpBackend::create(const RepoPath& path, std::uint32_t 
   if (created % kUploadsPerConnection == 0) server_.pool().grow();
   Client& client = created <= kOpenUntold ? server_.pool().front() : server_.pool().next();
   std::size_t most = kOpenUntold;
-  if (created > kOpenUntold && client.limits().handles > 0)
-    most = std::min<std::size_t>(kMostOpen, client.limits().handles / 2);
+  const bool is_told = created > kOpenUntold || client.was_ready();  // else nobody waits for it
+  if (is_told && client.limits().handles > 0)
+    most = std::clamp<std::size_t>(client.limits().handles / 2, 1, kMostOpen);
   open_.enter(most);
   return std::make_unique<SftpUpload>(server_, client, open_, name, mode, is_sync, stripe_from_);
 }
@@ -191,7 +212,7 @@ SftpUpload& own(Upload* upload) {
 }
 
 std::vector<MoveResult> SftpBackend::publish(std::span<const Publication> publications) {
-  std::vector<Rename> renames;
+  std::vector<Publisher::Naming> namings;
   syncer_.begin_group();
   const SftpUpload* unsynced = nullptr;
   unsigned oldest = server_.pool().generation();  // that something was written in
@@ -200,17 +221,16 @@ std::vector<MoveResult> SftpBackend::publish(std::span<const Publication> public
     upload.finish();
     if (!upload.is_synced()) unsynced = &upload;
     if (!upload.is_synced()) oldest = std::min(oldest, upload.generation());
-    renames.push_back({upload.path(), server_.full(publication.target)});
+    namings.push_back({upload.path(), server_.full(publication.target)});
   }
   if (unsynced != nullptr && traits_.durable) {
     syncer_.sync_all(unsynced->path());
     require_generation(oldest);
+    if (!syncer_.works()) std::call_once(warned_, [this] { say_that_nothing_lasts(); });
   }
-  std::vector<Reply> replies = rename_and_sync(renames);
-  std::vector<MoveResult> results;
-  for (std::size_t i = 0; i < replies.size(); ++i) {
-    results.push_back(settle(replies[i], renames[i]));
-    if (results.back() != MoveResult::done) continue;
+  std::vector<MoveResult> results = publisher_.publish(namings);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results[i] != MoveResult::done) continue;
     own(publications[i].upload).set_published();
     note_change(publications[i].target);
     server_.pool().note_progress();
@@ -218,32 +238,13 @@ std::vector<MoveResult> SftpBackend::publish(std::span<const Publication> public
   return results;
 }
 
-std::vector<Reply> SftpBackend::rename_and_sync(const std::vector<Rename>& renames) {
-  std::vector<Request> requests;
-  for (const Rename& rename : renames) requests.push_back(rename_request(rename.from, rename.to));
-  return Server::call_all(server_.pool().front(), std::move(requests));
-}
-
-/// What a rename's reply means: version 3 has one word for "taken" and for everything else.
-MoveResult SftpBackend::settle(const Reply& reply, const Rename& rename) const {
-  if (is_done(reply)) return MoveResult::done;
-  if (reply.lost) return rename_again(rename);
-  if (is_absent(reply)) return MoveResult::gone;
-  if (has_failed(reply)) {
-    if (server_.examine(rename.to)) return MoveResult::exists;
-    if (!server_.examine(rename.from)) return MoveResult::gone;
-  }
-  server_.throw_failure(reply, "rename to", rename.to);
-}
-
-/// After a lost reply: a temporary that is gone has its name. Nobody else moves temporaries, and a
-/// request that is still under way finds what it wants or nothing.
-MoveResult SftpBackend::rename_again(const Rename& rename) const {
-  if (server_.examine(rename.from)) {
-    Reply reply = server_.call(rename_request(rename.from, rename.to));
-    if (!is_absent(reply)) return settle(reply, rename);
-  }
-  return server_.examine(rename.to) ? MoveResult::done : MoveResult::gone;
+/// When the server is first met: it will not change.
+void SftpBackend::say_that_nothing_lasts() {
+  if (abilities_.are_remembered()) return;
+  server_.pool().tell(fmt::format(
+      "'{}' makes nothing durable when asked: it has no fsync@openssh.com and runs no `sync -f`. A "
+      "power cut there may cost what was just published",
+      printable(server_.pool().host())));
 }
 
 void SftpBackend::replace(Upload& upload, const RepoPath& target) {
@@ -265,11 +266,7 @@ void SftpBackend::replace(Upload& upload, const RepoPath& target) {
 }
 
 MoveResult SftpBackend::move(const RepoPath& from, const RepoPath& to) {
-  const Rename rename{server_.full(from), server_.full(to)};
-  Reply reply = std::move(rename_and_sync({rename})[0]);
-  // Never tried again: by now the name may be another file's, and moving that was not asked for.
-  if (reply.lost) server_.throw_failure(reply, "rename to", rename.to);
-  MoveResult result = settle(reply, rename);
+  MoveResult result = publisher_.move({server_.full(from), server_.full(to)});
   if (result == MoveResult::done) {
     note_change(from);
     note_change(to);
@@ -289,47 +286,66 @@ bool SftpBackend::remove(const RepoPath& path) {
   return true;
 }
 
-/// The bits of the root.
-std::uint32_t SftpBackend::mode_of_directories() {
-  std::optional<FileStat> root = stat("");
-  return 0700 | (root ? root->mode & 02777 : 0);
+/// The bits of a new directory in this one.
+std::uint32_t SftpBackend::mode_below(const RepoPath& directory) {
+  std::optional<FileStat> found = stat(directory);
+  return 0700 | (found ? found->mode & 02777 : 0);
+}
+
+/// Where an account changes no modes (append-only ones), a directory works as it is.
+void SftpBackend::apply_mode(const std::string& name, std::uint32_t found, std::uint32_t wanted) {
+  if (found == wanted) return;
+  Reply reply = server_.call(set_mode_request(name, wanted));
+  if (reply.status != Status::permission_denied) return server_.check(reply, "chmod", name);
+  server_.pool().tell(fmt::format(
+      "{} has the mode {:04o} instead of {:04o}, and this account may not change that: other "
+      "accounts, reverse-gc's among them, may lack access (internal-sftp -u sets the umask)",
+      server_.quote(name), found, wanted));
 }
 
 bool SftpBackend::make_directory(const RepoPath& path) {
   std::string name = server_.full(path);
-  const std::uint32_t mode = path.empty() ? 0700 : mode_of_directories();
+  const std::uint32_t mode = path.empty() ? 0700 : mode_below(parent_of(path));
   Reply reply = server_.call(make_directory_request(name, mode));
   if (has_failed(reply) && server_.examine(name)) return false;
   server_.check(reply, "make directory", name);
   note_change(path);
-  std::optional<FileStat> made = server_.examine(name);
-  if (made && made->mode != mode)
-    server_.check(server_.call(set_mode_request(name, mode)), "chmod", name);
+  if (std::optional<FileStat> made = server_.examine(name)) apply_mode(name, made->mode, mode);
   return true;
 }
 
 void SftpBackend::make_directories(std::span<const RepoPath> paths) {
-  const std::uint32_t mode = mode_of_directories();
-  std::vector<Request> requests, looks, changes;
-  for (const RepoPath& path : paths)
-    requests.push_back(make_directory_request(server_.full(path), mode));
+  std::map<RepoPath, std::uint32_t> modes;  // by parent: few
+  std::vector<Request> requests, looks;
+  for (const RepoPath& path : paths) {
+    auto [mode, is_new] = modes.try_emplace(parent_of(path));
+    if (is_new) mode->second = mode_below(mode->first);
+    requests.push_back(make_directory_request(server_.full(path), mode->second));
+    looks.push_back(lstat_request(server_.full(path)));
+  }
   std::vector<Reply> replies = Server::call_all(server_.pool().front(), std::move(requests));
-  for (const RepoPath& path : paths) looks.push_back(lstat_request(server_.full(path)));
   std::vector<Reply> found = Server::call_all(server_.pool().front(), std::move(looks));
   std::vector<std::string> changed;
+  std::vector<Request> changes;
   for (std::size_t i = 0; i < paths.size(); ++i) {
+    const std::uint32_t mode = modes.at(parent_of(paths[i]));
     const bool is_there = found[i].type == PacketType::attrs;
     if (!is_done(replies[i]) && !is_there) {  // alone, for a certain answer
       make_directory(paths[i]);
     } else if (is_done(replies[i])) {
       note_change(paths[i]);
-      if (is_there && to_file_stat(found[i].attributes).mode != mode)
-        changed.push_back(server_.full(paths[i]));
+      if (!is_there || to_file_stat(found[i].attributes).mode == mode) continue;
+      changed.push_back(server_.full(paths[i]));
+      changes.push_back(set_mode_request(changed.back(), mode));
     }
   }
-  for (const std::string& name : changed) changes.push_back(set_mode_request(name, mode));
   std::vector<Reply> told = Server::call_all(server_.pool().front(), std::move(changes));
   for (std::size_t i = 0; i < told.size(); ++i) server_.check(told[i], "chmod", changed[i]);
+}
+
+void SftpBackend::set_mode(const RepoPath& directory, std::uint32_t mode) {
+  std::string name = server_.full(directory);
+  server_.check(server_.call(set_mode_request(name, mode)), "chmod", name);
 }
 
 bool SftpBackend::remove_directory(const RepoPath& path) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "libcore/backend/backend.h"
+#include "libcore/backend/sftp/abilities.h"
 #include "libcore/backend/sftp/pool.h"
 
 namespace reverse::sftp {
@@ -12,6 +13,9 @@ namespace reverse::sftp {
 struct SftpOptions {
   Durability durability = Durability::barrier;
   bool run_commands = true;  ///< try commands on the server where they save time
+  AbilityMemory memory{};    ///< what earlier runs found out about it
+  /// Where files may be made to try what the server does; "" is where uploads are.
+  RepoPath scratch;
   /// From this size in bytes on a file goes over several connections at once, where there are.
   std::uint64_t stripe_from = 4 << 20;
 };

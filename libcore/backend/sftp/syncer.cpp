@@ -20,6 +20,18 @@ std::string shell_quoted(const std::string& text) {
 
 }  // namespace
 
+bool sync_by_command(Client& client, const std::string& path) {
+  try {
+    // Elsewhere than on Linux `sync` may return before anything is written.
+    const CommandResult result =
+        client.run(fmt::format("sync -f -- {} && uname -s", shell_quoted(path)));
+    return result.exit_code == 0 && result.output == "Linux\n";
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::network) throw;
+    return false;
+  }
+}
+
 Syncer::Syncer(const Server& server, Durability durability, bool may_run)
     : server_(server),
       durability_(durability),
@@ -57,7 +69,7 @@ void Syncer::begin_group() {
 void Syncer::try_command(const std::string& path) {
   bool works = false;
   try {
-    works = run_sync(path);
+    works = sync_by_command(server_.pool().front(), path);
   } catch (const std::exception&) {
     // Then files are synced one by one.
   }
@@ -65,28 +77,18 @@ void Syncer::try_command(const std::string& path) {
   command_ = works ? Command::works : Command::refused;
 }
 
-bool Syncer::run_sync(const std::string& path) {
-  // Elsewhere than on Linux `sync` may return before anything is written.
-  CommandResult result =
-      server_.pool().front().run(fmt::format("sync -f -- {} && uname -s", shell_quoted(path)));
-  return result.exit_code == 0 && result.output == "Linux\n";
-}
-
 void Syncer::sync_all(const std::string& path) {
   {
     std::lock_guard lock(mutex_);
     if (command_ == Command::refused && !offers_fsync()) return;  // nothing is durable there
   }
-  bool works = false;
-  try {
-    works = run_sync(path);
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::network) throw;
-  }
+  const bool works = sync_by_command(server_.pool().front(), path);
   std::lock_guard lock(mutex_);
-  if (!works && command_ != Command::works && !offers_fsync())
+  if (works)
+    command_ = Command::works;
+  else if (command_ != Command::works && !offers_fsync())
     command_ = Command::refused;
-  else if (!works)
+  else
     fail(ErrorKind::io, "sync {}: the server's command `sync -f` failed", server_.quote(path));
 }
 
@@ -142,11 +144,13 @@ bool Syncer::fsync_directories(const std::vector<std::string>& names) {
   }
 }
 
-std::string Syncer::description() {
-  std::lock_guard lock(mutex_);
-  if (durability_ == Durability::none) return "not asked for";
-  if (command_ == Command::works) return "sync -f by command";
-  return offers_fsync() ? "fsync@openssh.com" : "neither fsync@openssh.com nor commands";
+std::string Syncer::describe(const Abilities& abilities) {
+  const bool names = abilities.sync_directories.value_or(false);
+  if (abilities.sync_command == true)
+    return "many files at once, by the command sync -f; few by fsync";
+  if (abilities.sync_files == true)
+    return names ? "files and names, each by fsync" : "files by fsync, names when the server likes";
+  return "when the server likes: a power cut there may cost revisions";
 }
 
 }  // namespace reverse::sftp

@@ -6,9 +6,14 @@
 #include <thread>
 #include <vector>
 
+#include "libcore/backend/sftp/abilities.h"
 #include "libcore/backend/sftp/server.h"
 
 namespace reverse::sftp {
+
+/// Makes a server's file system durable by a command in its shell; true if that is known to have worked for the very
+/// file or directory that SFTP calls `path`.
+bool sync_by_command(Client& client, const std::string& path);
 
 /// Makes files and names durable on the server: one by one by fsync@openssh.com, or everything at
 /// once by the command `sync -f`, whichever is cheaper and works. Thread-safe.
@@ -33,14 +38,13 @@ class Syncer {
   /// True if directories can be synced by a handle in the same flight as what changes them.
   bool syncs_directories_in_order();
 
-  /// "sync -f by command", "fsync@openssh.com", "neither"
-  std::string description();
+  /// In words, for a server with these abilities.
+  static std::string describe(const Abilities& abilities);
 
  private:
   enum class Command { unknown, trying, works, refused };
   bool offers_fsync();
   void try_command(const std::string& path);
-  bool run_sync(const std::string& path);
   bool fsync_directories(const std::vector<std::string>& names);
 
   const Server& server_;

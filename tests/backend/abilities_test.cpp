@@ -1,0 +1,199 @@
+#include "libcore/backend/sftp/abilities.h"
+
+#include <catch2/catch.hpp>
+#include <map>
+
+#include "tests/backend/conformance.h"
+
+namespace reverse {
+namespace {
+
+using Words = std::vector<std::string>;
+
+constexpr const char* kOnlyAdd =
+    "remove,rmdir,rename,posix-rename,setstat,fsetstat,lsetstat,symlink";
+
+/// What is remembered of a server, and how often it was written.
+struct Memory {
+  std::map<std::string, std::string> texts;
+  int kept = 0;
+
+  sftp::AbilityMemory functions() {
+    return {.recall = [this](const std::string& greeting) -> std::optional<std::string> {
+              const auto found = texts.find(greeting);
+              if (found == texts.end()) return std::nullopt;
+              return found->second;
+            },
+            .keep =
+                [this](const std::string& greeting, const std::string& text) {
+                  texts[greeting] = text;
+                  ++kept;
+                }};
+  }
+};
+
+/// OpenSSH's server over pipes, with these flags; notices go to `notices`.
+std::unique_ptr<Backend> served(const std::string& root, const Words& flags,
+                                Memory* memory = nullptr, Words* notices = nullptr) {
+  Words argv{"/usr/lib/openssh/sftp-server"};
+  argv.insert(argv.end(), flags.begin(), flags.end());
+  sftp::PoolOptions pool;
+  if (notices != nullptr)
+    pool.notice = [notices](const std::string& notice) { notices->push_back(notice); };
+  sftp::SftpOptions options;
+  options.run_commands = false;
+  options.scratch = "tmp";
+  if (memory != nullptr) options.memory = memory->functions();
+  return sftp::open_sftp_backend(
+      std::make_unique<sftp::Pool>(
+          "server",
+          [argv] {
+            return std::make_unique<sftp::ChildLink>(argv, Words{"sh", "-c"});
+          },
+          pool),
+      root, options);
+}
+
+/// A directory with "tmp" and "objects" in it.
+struct Root {
+  Root() {
+    auto backend = open_local_backend(directory.path(), Durability::none);
+    for (const char* name : {"tmp", "objects"}) backend->make_directory(name);
+  }
+  const std::string& path() const { return directory.path(); }
+  TempDir directory;
+};
+
+ServerReport examined(Backend& backend, const RepoPath& directory) {
+  return dynamic_cast<ExaminableServer&>(backend).examine_server(directory);
+}
+
+/// Keys of what works and of what does not.
+struct Found {
+  explicit Found(const ServerReport& report) {
+    for (const ServerReport::Ability& ability : report.abilities)
+      if (ability.works) (*ability.works ? works : fails).push_back(ability.key);
+  }
+  Words works, fails;
+};
+
+TEST_CASE("OpenSSH's server does everything that is tried, and keeps nothing of it", "[sftp]") {
+  const Root root;
+  const auto backend = served(root.path(), {});
+  const auto report = examined(*backend, "tmp");
+  CHECK(Found(report).fails == Words{});
+  CHECK(Found(report).works.size() == 14);  // all but the command
+  CHECK(report.publishing == "by rename, which replaces nothing");
+  CHECK(names(*backend, "tmp") == Words{});
+}
+
+TEST_CASE("what an account is refused shows when it is tried", "[sftp]") {
+  const Root root;
+  SECTION("everything but reading") {
+    const Found found(examined(*served(root.path(), {"-R"}), "tmp"));
+    CHECK(found.works == Words{"free_space"});
+    CHECK(found.fails == Words{"create"});
+  }
+  SECTION("everything but adding") {
+    const auto report = examined(*served(root.path(), {"-P", kOnlyAdd}), "tmp");
+    CHECK(Found(report).fails == Words{"set_mode", "rename", "replace", "remove"});
+    CHECK(report.publishing ==
+          "by hard link; this account removes nothing, reverse-gc sweeps what is left");
+  }
+}
+
+TEST_CASE("a server that lies about hard links is found out", "[sftp][servers]") {
+  NEEDS_SERVER(RcloneServer);
+  const RcloneServer server;
+  auto backend = ssh::backend_in(server, "repo");
+  backend->make_directory("");
+  const auto report = examined(*backend, "");
+  const Words extensions = report.extensions;
+  CHECK(std::count(extensions.begin(), extensions.end(), "hardlink@openssh.com") == 1);
+  const Words fails = Found(report).fails;
+  CHECK(std::count(fails.begin(), fails.end(), "hard_links") == 1);
+  CHECK(std::count(fails.begin(), fails.end(), "rename_keeps") == 1);
+  CHECK(report.publishing == "by rename after a look whether the name is free");
+
+  put(*backend, "file", "content");
+  const auto other = upload(*backend, "other", "other");
+  CHECK(publish(*backend, *other, "file") == MoveResult::exists);
+  CHECK(content(*backend, "file") == "content");
+}
+
+TEST_CASE("where renames are refused files are published by link, unasked", "[sftp]") {
+  const Root root;
+  const auto backend = served(root.path(), {"-P", kOnlyAdd});
+  const auto first = upload(*backend, "tmp/first", "first");
+  const auto second = upload(*backend, "tmp/second", "second");
+  const std::vector<Publication> both{{first.get(), "objects/a"}, {second.get(), "absent/b"}};
+  CHECK(backend->publish(both) == std::vector{MoveResult::done, MoveResult::gone});
+  CHECK(content(*backend, "objects/a") == "first");
+  CHECK(publish(*backend, *second, "objects/a") == MoveResult::exists);
+  CHECK(publish(*backend, *second, "objects/b") == MoveResult::done);
+  CHECK(content(*backend, "objects/b") == "second");
+}
+
+TEST_CASE("an account that may neither rename nor link is told so", "[sftp]") {
+  const Root root;
+  const auto backend = served(root.path(), {"-P", "rename,hardlink"});
+  const auto file = upload(*backend, "tmp/file", "content");
+  CHECK(error_kind([&] { publish(*backend, *file, "objects/a"); }) == ErrorKind::permission);
+}
+
+TEST_CASE("what was found out is remembered until the server greets otherwise", "[sftp]") {
+  const Root root;
+  Memory memory;
+  const auto publish_one = [&](const Words& flags, const char* name) {
+    const auto backend = served(root.path(), flags, &memory);
+    const auto file = upload(*backend, fmt::format("tmp/{}.part", name), name);
+    CHECK(publish(*backend, *file, fmt::format("objects/{}", name)) == MoveResult::done);
+  };
+  publish_one({}, "first");
+  CHECK(memory.kept == 1);
+  publish_one({}, "second");
+  CHECK(memory.kept == 1);
+  publish_one({"-P", kOnlyAdd}, "third");  // extensions are missing from the greeting
+  CHECK(memory.kept == 2);
+  publish_one({"-P", kOnlyAdd}, "fourth");
+  CHECK(memory.kept == 2);
+  SECTION("and tried anew where it is wrong") {
+    for (auto& [greeting, text] : memory.texts)
+      text = "create: yes\nrename: yes\nrename_keeps: yes\n";
+    publish_one({"-P", kOnlyAdd}, "fifth");
+    CHECK(memory.kept == 3);
+  }
+}
+
+TEST_CASE("abilities are written and read back", "[sftp]") {
+  sftp::Abilities abilities;
+  abilities.rename = true;
+  abilities.hard_links = false;
+  const std::string text = sftp::format_abilities(abilities);
+  CHECK(text == "rename: yes\nhard_links: no\n");
+  const sftp::Abilities read = sftp::parse_abilities("news: yes\n" + text + "remove: perhaps");
+  CHECK(sftp::format_abilities(read) == text);
+}
+
+// --- what people are told
+
+TEST_CASE("a directory that gets another mode, where modes may not be changed, is told of",
+          "[sftp]") {
+  const Root root;
+  Words notices;
+  const auto backend = served(root.path(), {"-u", "0300", "-P", kOnlyAdd}, nullptr, &notices);
+  CHECK(backend->make_directory("new"));
+  REQUIRE(notices.size() == 1);
+  CHECK(notices.front().find("/new' has the mode 0400 instead of 0700") != std::string::npos);
+}
+
+TEST_CASE("a server that writes nothing says what it refuses, and where", "[sftp]") {
+  const Root root;
+  const auto backend = served(root.path(), {"-R"});
+  const Error error = ssh::error_of([&] { backend->create("tmp/file", 0444)->confirm(); });
+  CHECK(error.kind() == ErrorKind::permission);
+  CHECK(ssh::says(error, fmt::format("create 'server:{}/tmp/file': ", root.path())));
+}
+
+}  // namespace
+}  // namespace reverse
