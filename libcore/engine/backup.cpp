@@ -101,6 +101,7 @@ class Attempt {
   BoundedQueue<std::shared_ptr<Batch>> window_;
   std::unique_ptr<SourceScan> scan_;
   std::optional<Head> newest_;  // of the set, complete ones first
+  std::string seen_;            // its last revision, whatever the outcome
   BackupReport report_;
   bool gate_closed_ = false;
 };
@@ -150,8 +151,10 @@ void Attempt::begin_head() {
   std::optional<Head> last = last_head(deps_.repository, head.set());
   head.started = to_rfc3339_local(options_.time ? *options_.time : start_after(last));
   guard_set(last);
-  newest_ = newest_head(deps_.repository, head.set());
+  newest_ = last;
+  if (last && last->outcome != Outcome::complete) newest_ = newest_head(deps_.repository, head.set());
   if (last) head.previous = last->id;
+  if (last) seen_ = last->revision();
   if (newest_) {
     deps_.observer.progress.total_files = newest_->files;
     deps_.observer.progress.total_bytes = newest_->bytes;
@@ -168,7 +171,7 @@ Timestamp Attempt::start_after(const std::optional<Head>& last) const {
 
 /// Where the catalog knows nothing and the set has a revision, most of what will be read is stored.
 void Attempt::begin_writing() {
-  writer_.begin(report_.head.id);
+  writer_.begin(report_.head.id, seen_);
   bool is_catalog_cold = !options_.stream && !deps_.catalog.source(options_.source, report_.head.set());
   if (!is_catalog_cold || !newest_) return;
   writer_.learn(*newest_, deps_.stop);

@@ -215,6 +215,9 @@ void ReadStage::read_small(std::vector<Item*>& items, const std::stop_token& sto
     std::vector<HashJob> jobs(contents.size());
     for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].source = &sources[i];
     hash_many(digest_, jobs);
+    std::vector<Sums> sums;
+    for (const HashJob& job : jobs) sums.push_back(job.sums);
+    writer_.expect(sums);
     for (std::size_t i = 0; i < jobs.size(); ++i) store_small(*loaded[i], jobs[i].sums, contents[i]);
     contents.clear();
     loaded.clear();

@@ -40,9 +40,10 @@ RepositoryWriter::RepositoryWriter(const Repository& repository, PresentSet& pre
 
 /// Whether knowledge of earlier runs is knowledge of this very repository: one that was put back from a copy has the same id
 /// and token, but neither the revision that was published last from here nor a gc that knows to have removed it.
-bool RepositoryWriter::holds(const PresentSet::Basis& basis) {
+bool RepositoryWriter::holds(const PresentSet::Basis& basis, const std::string& seen) {
   Backend& backend = repository_.backend();
   if (basis.revision.empty()) return false;
+  if (basis.revision == seen) return true;
   if (backend.stat(layout::head(basis.revision))) return true;
   try {
     return SeenHeads::read(backend).was_removed(basis.revision);
@@ -52,20 +53,21 @@ bool RepositoryWriter::holds(const PresentSet::Basis& basis) {
   }
 }
 
-void RepositoryWriter::begin(const std::string& id) {
+void RepositoryWriter::begin(const std::string& id, const std::string& seen) {
   Backend& backend = repository_.backend();
   id_ = id;
   std::optional<PresentSet::Basis> basis = present_.basis();
   if (basis) head_upload_ = open_head(backend, basis->token, id);
   if (head_upload_) {
     token_ = basis->token;
-    trusts_ = holds(*basis);
+    trusts_ = holds(*basis, seen);
   }
   for (int attempt = 0; !head_upload_ && attempt < 3; ++attempt) {  // gc may close a gate in between
     token_ = find_or_open_gate(backend);
     head_upload_ = open_head(backend, token_, id);
   }
   if (!head_upload_) fail(ErrorKind::busy, "the gate of the repository is closed again and again: try later");
+  is_empty_ = !trusts_ && seen.empty() && !backend.traits().cheap_stat && repository_.sets().empty();
   present_.begin(token_, trusts_);
   stored_.list_after(present_.count() / kKnownPerQuestion);
 }
@@ -77,6 +79,23 @@ void RepositoryWriter::learn(const Head& head, const std::stop_token& stop) {
 
 // --- W2: contents
 
+/// True if a content of which nothing is known is not worth a question.
+bool RepositoryWriter::is_hardly_there(const Sums& sums) const {
+  if (repository_.backend().traits().cheap_stat) return false;
+  return is_empty_ || (trusts_ && sums.size <= kNotWorthAsking);
+}
+
+void RepositoryWriter::expect(const std::vector<Sums>& contents) {
+  if (repository_.backend().traits().cheap_stat || repository_.info().digest != DigestKind::md5) return;
+  std::vector<Expected> reads;
+  for (const Sums& sums : contents) {
+    const ObjectName name{sums.digest, std::nullopt};
+    if (is_hardly_there(sums) || present_.find(key_of(name))) continue;
+    if (stored_.find(name) == sums.size) reads.push_back({object_path(name), false, sums.size});
+  }
+  repository_.backend().expect(reads);
+}
+
 RepositoryWriter::Presence RepositoryWriter::look_for(const ObjectName& name, const Sums& sums) {
   std::optional<PresentObject> known = present_.find(key_of(name));
   bool differs = known && known->check && sums.check && *known->check != *sums.check;
@@ -84,8 +103,7 @@ RepositoryWriter::Presence RepositoryWriter::look_for(const ObjectName& name, co
     if (differs) return Presence::other_content;
     return known->size == sums.size ? Presence::here : Presence::absent;
   }
-  if (!known && trusts_ && sums.size <= kNotWorthAsking && !repository_.backend().traits().cheap_stat)
-    return Presence::absent;
+  if (!known && is_hardly_there(sums)) return Presence::absent;
   std::optional<std::uint64_t> size = stored_.find(name);
   if (!size) {
     std::optional<Sums> found = trash_.put_back(name);

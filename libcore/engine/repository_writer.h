@@ -27,8 +27,8 @@ class RepositoryWriter {
   RepositoryWriter(const Repository& repository, PresentSet& present);
 
   /// W1: finds or opens a gate, and decides which knowledge of earlier runs still holds. Once, before anything else.
-  /// `id`: of the head that will be published in the end.
-  void begin(const std::string& id);
+  /// `id`: of the head that will be published in the end. `seen`: a revision ("HOST/LABEL/NAME") that was found in this run; or "".
+  void begin(const std::string& id, const std::string& seen = "");
 
   /// After `begin`: learns from a revision which contents are stored under their digest, so that they need not be read to be
   /// relied on. For a machine without knowledge of earlier runs. One that was forgotten meanwhile teaches nothing.
@@ -37,6 +37,9 @@ class RepositoryWriter {
   /// True if this content is certainly present. Costs at most a `stat`, or a listing of objects/ shared by all that is
   /// asked; and where others have uploaded it, reading it once (two contents can share an MD5).
   bool has(const Sums& sums);
+
+  /// Says that these contents will be asked for or put one after the other: what must be read to know them is read ahead.
+  void expect(const std::vector<Sums>& contents);
 
   /// Stores bytes in memory unless they are present.
   void put(const Sums& sums, ByteView bytes);
@@ -66,7 +69,8 @@ class RepositoryWriter {
 
  private:
   enum class Presence { absent, here, other_content };
-  bool holds(const PresentSet::Basis& basis);
+  bool holds(const PresentSet::Basis& basis, const std::string& seen);
+  bool is_hardly_there(const Sums& sums) const;
   Presence look_for(const ObjectName& name, const Sums& sums);
   /// The name this content has or should get, and whether it is there.
   std::pair<ObjectName, bool> locate(const Sums& sums);
@@ -82,6 +86,7 @@ class RepositoryWriter {
   TrashLookup trash_;
   CitedContents cited_;
   std::string token_, id_;
+  bool is_empty_ = false;  // no revision is there yet: nor is anything that would be worth a question
   bool trusts_ = false;  // what published runs learnt holds: little is unknown that others have stored
   std::unique_ptr<Upload> head_upload_;  // of the head `id_`, made when the run began
   std::mutex mutex_;                     // guards what follows

@@ -21,7 +21,7 @@ namespace reverse {
 namespace {
 
 constexpr unsigned kWriters = 2;
-constexpr std::size_t kQueuedJobs = 768;
+constexpr std::size_t kQueuedJobs = 1536;
 constexpr std::uint64_t kBytesAhead = 12 << 20;  // fetched before they are asked for
 constexpr std::uint64_t kLargestAhead = 1 << 20;
 constexpr std::uint64_t kCostAhead = 8 << 10;  // of a file besides its bytes

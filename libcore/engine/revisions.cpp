@@ -72,9 +72,9 @@ Selector parse_selector(std::string_view words, Timestamp now) {
 }
 
 /// Newest first: heads that `selector` may mean, complete ones before it falls back to others.
-Head pick(const Repository& repository, const std::string& set, const Selector& selector,
+Head pick(const Repository& repository, const std::string& set,
+          const std::vector<std::string>& names, const Selector& selector,
           const RevisionFilter& filter) {
-  std::vector<std::string> names = repository.revisions(set);
   for (bool complete_only : {true, false}) {
     std::uint64_t back = selector.back;
     for (auto name = names.rbegin(); name != names.rend(); ++name) {
@@ -147,9 +147,12 @@ std::vector<std::string> sets_holding(const Repository& repository, std::vector<
 
 std::string only_set(const Repository& repository, const RevisionFilter& filter,
                      const std::optional<std::string>& path, const std::string& this_host) {
-  std::vector<std::string> sets;
-  for (std::string& set : matching_sets(repository, filter))
-    if (!repository.revisions(set).empty()) sets.push_back(std::move(set));
+  std::vector<std::string> sets;  // that hold a revision
+  for (const std::string& revision : repository.all_revisions()) {
+    std::string set = revision.substr(0, revision.rfind('/'));
+    if (fits_set(filter, set) && (sets.empty() || sets.back() != set))
+      sets.push_back(std::move(set));
+  }
   if (sets.empty()) fail(ErrorKind::not_found, "the repository holds no such revision");
   if (sets.size() > 1 && path && path->starts_with('/'))
     sets = sets_holding(repository, std::move(sets), *path, this_host);
@@ -222,8 +225,9 @@ std::optional<Head> last_head(const Repository& repository, std::string_view set
 }
 
 std::optional<Head> newest_head(const Repository& repository, std::string_view set) {
-  if (repository.revisions(set).empty()) return std::nullopt;
-  return pick(repository, std::string(set), {}, {});
+  const std::vector<std::string> names = repository.revisions(set);
+  if (names.empty()) return std::nullopt;
+  return pick(repository, std::string(set), names, {}, {});
 }
 
 Head revision_before(const Repository& repository, const Head& head) {
@@ -256,7 +260,7 @@ RevisionPath resolve_revision(const Repository& repository, std::string_view wor
     head = pick_by_name(repository, selector);
   } else {
     if (selector.set.empty()) selector.set = only_set(repository, filter, path, this_host);
-    head = pick(repository, selector.set, selector, filter);
+    head = pick(repository, selector.set, repository.revisions(selector.set), selector, filter);
   }
   if (path) path = relative_to_source(*path, head);
   return {std::move(head), std::move(path)};

@@ -44,10 +44,12 @@ bool is_published(Backend& backend, const Head& head) {
   }
 }
 
-void make_set_directory(Backend& backend, const Head& head) {
+/// False if it is there.
+bool make_set_directory(Backend& backend, const Head& head) {
   RepoPath set = layout::set_directory(head.set());
-  if (backend.stat(set)) return;
+  if (backend.stat(set)) return false;
   make_nested_directory(backend, layout::set_directory(head.host), set);
+  return true;
 }
 
 /// The directories whose names the revision's own name depends on; others may have made them just
@@ -168,8 +170,10 @@ PublishResult publish_head(Backend& backend, Upload& upload, const Head& head) {
   return with_context("publish " + head.revision(), [&] {
     upload.write(format_head(head));
     upload.close();
-    make_set_directory(backend, head);
     PublishResult result = move_out_of_gate(backend, upload, head);
+    // The first revision of a set, and now and then gc, which removes the directories of empty ones.
+    if (result == PublishResult::closed && make_set_directory(backend, head))
+      result = move_out_of_gate(backend, upload, head);
     if (result == PublishResult::published) backend.barrier(directories_above(head));
     return result;
   });

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kMaxInfoBytes = 64 << 10;
 constexpr std::size_t kMaxPageObject = 16 << 20;
+constexpr std::size_t kVerifiedInMemory = 1 << 20;  // of a distant repository
 
 /// Hashes what it hands on.
 class HashingSink : public ByteSink {
@@ -55,21 +56,28 @@ bool look_at_features(Backend& backend, bool for_writing) {
   return is_partial;
 }
 
+/// True if an object is verified before any of it is handed on: then it may be looked for under its
+/// usual name first, since another content of that name shows.
+bool is_verified_first(const Backend& backend, const Sums& wanted) {
+  return !backend.traits().cheap_stat && wanted.size <= kVerifiedInMemory;
+}
+
 /// Where an object may lie, one place after the other, each looked for only when it is asked for
 /// (schema/FORMAT.md, "Resolution").
 class Places {
  public:
   Places(Backend& backend, const Sums& wanted) : backend_(backend), size_(wanted.size) {
-    if (wanted.check) names_.push_back({wanted.digest, wanted.check});
     names_.push_back({wanted.digest, std::nullopt});
+    if (!wanted.check) return;
+    const ObjectName variant{wanted.digest, wanted.check};
+    names_.insert(is_verified_first(backend, wanted) ? names_.end() : names_.begin(), variant);
   }
 
-  /// Says that all places where it lies unless something is amiss will be looked at soon.
+  /// Says that the place where it lies unless something is amiss will be looked at soon.
   void expect() {
     if (backend_.traits().cheap_stat) return;
-    std::vector<Expected> usual;
-    for (const ObjectName& name : names_) usual.push_back({object_path(name), false, size_});
-    backend_.expect(usual);
+    const Expected usual{object_path(names_.front()), false, size_};
+    backend_.expect({&usual, 1});
   }
 
   /// Calls `read(path)` for each place until it returns true; false if it never did. `read` returns
@@ -132,6 +140,8 @@ class Places {
 }  // namespace
 
 Repository Repository::open(Backend& backend, bool for_writing, PartialCopy partial) {
+  const std::array<Expected, 2> soon{{{layout::kRepositoryFile}, {layout::kFeatures, true}}};
+  backend.expect(soon);
   std::string text;
   try {
     text = read_small_file(backend, layout::kRepositoryFile, kMaxInfoBytes);
@@ -214,6 +224,7 @@ Head Repository::read_head(std::string_view revision) const {
 }
 
 void Repository::read_object(const Sums& wanted, ByteSink& sink) const {
+  if (is_verified_first(*backend_, wanted)) return sink.write(read_object(wanted));
   bool found = Places(*backend_, wanted).try_each([&](const RepoPath& path) {
     HashingSink hashing(info_.digest, sink);
     backend_->read(path, hashing);

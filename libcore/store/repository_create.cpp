@@ -58,25 +58,29 @@ bool holds_only_leftovers(Backend& backend, const RepoPath& directory) {
   return only_ours;
 }
 
-/// A file that an earlier attempt has already put there is whole: names appear only complete.
-MoveResult put_file(Backend& backend, std::string_view text, std::uint32_t mode,
-                    const RepoPath& path) {
-  std::unique_ptr<Upload> upload = upload_text(backend, text, mode);
-  Publication publication{upload.get(), path};
-  return backend.publish({&publication, 1}).front();
+/// Files that an earlier attempt has already put there are whole: names appear only complete.
+void put_files(Backend& backend) {
+  std::vector<std::unique_ptr<Upload>> uploads;
+  uploads.push_back(upload_text(backend, kRecoverText, kTextMode));
+  uploads.push_back(upload_text(backend, kRestoreScript, kScriptMode));
+  uploads.push_back(upload_reserve(backend));
+  std::vector<Publication> publications;
+  for (std::size_t i = 0; i < uploads.size(); ++i)
+    publications.push_back({uploads[i].get(), *kFiles[i]});
+  backend.publish(publications);
 }
 
-void make_layout(Backend& backend) {
+/// `is_new`: nobody was there before.
+void make_layout(Backend& backend, bool is_new) {
   backend.make_directory("");
-  std::vector<RepoPath> directories, shards;
+  std::vector<RepoPath> directories, below;
   for (const RepoPath* directory : kDirectories) directories.push_back(*directory);
-  for (int i = 0; i < layout::kShards; ++i) shards.push_back(layout::shard(i));
+  for (int i = 0; i < layout::kShards; ++i) below.push_back(layout::shard(i));
+  if (is_new) below.push_back(layout::gate(random_hex(16)));
   backend.make_directories(directories);
-  backend.make_directories(shards);
-  find_or_open_gate(backend);
-  put_file(backend, kRecoverText, kTextMode, layout::kRecoverText);
-  put_file(backend, kRestoreScript, kScriptMode, layout::kRestoreScript);
-  make_reserve(backend);
+  backend.make_directories(below);
+  if (!is_new) find_or_open_gate(backend);
+  put_files(backend);
   directories.push_back("");
   backend.barrier(directories);
 }
@@ -116,9 +120,11 @@ static void create_as(Backend& backend, const RepositoryInfo& info) {
   if (state == LocationState::foreign)
     fail(ErrorKind::no_repository, "{} is neither empty nor a repository", backend.display(""));
   if (!is_made) {
-    make_layout(backend);
-    const std::string text = format_repository_info(info);
-    if (put_file(backend, text, kTextMode, layout::kRepositoryFile) != MoveResult::done)
+    make_layout(backend, state == LocationState::absent);
+    const std::unique_ptr<Upload> upload =
+        upload_text(backend, format_repository_info(info), kTextMode);
+    const Publication publication{upload.get(), layout::kRepositoryFile};
+    if (backend.publish({&publication, 1}).front() != MoveResult::done)
       fail(ErrorKind::exists, "somebody else made a repository in {} at the same time",
            backend.display(""));
   }

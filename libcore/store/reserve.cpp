@@ -12,10 +12,14 @@ constexpr std::uint32_t kMode = 0444;
 
 }  // namespace
 
+std::unique_ptr<Upload> upload_reserve(Backend& backend) {
+  // Random, so that no file system stores it in less.
+  return upload_text(backend, random_hex(kBytes / 2), kMode);
+}
+
 void make_reserve(Backend& backend) {
   if (backend.stat(layout::kReserve)) return;
-  // Random, so that no file system stores it in less.
-  std::unique_ptr<Upload> upload = upload_text(backend, random_hex(kBytes / 2), kMode);
+  std::unique_ptr<Upload> upload = upload_reserve(backend);
   Publication publication{upload.get(), layout::kReserve};
   backend.publish({&publication, 1});
 }

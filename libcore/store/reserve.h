@@ -6,6 +6,9 @@
 
 namespace reverse {
 
+/// A new temporary that is to become that file, closed.
+std::unique_ptr<Upload> upload_reserve(Backend& backend);
+
 /// Writes the file that is given up where a full disk would keep gc from making room
 /// (schema/FORMAT.md, "Tree"). Does nothing if it is there.
 void make_reserve(Backend& backend);

@@ -8,6 +8,7 @@
 #include "libcore/base/fd.h"
 #include "libcore/base/text.h"
 #include "libcore/engine/machine.h"
+#include "libcore/engine/expect_backup.h"
 #include "libcore/engine/open_repository.h"
 #include "libcore/engine/revisions.h"
 #include "libcore/hash/hasher.h"
@@ -88,6 +89,9 @@ BackupReport Client::back_up(Backend& backend, const BackupOptions& options,
   OpenOptions open;
   open.location = backend.display("");
   open.fstab = "/dev/null";
+  if (const std::optional<std::string> id = catalog->repository_at(open.location))
+    expect_backup(backend, options.host + "/" + options.label,
+                  PresentSet::open(cache(), *id, warn)->basis());
   const OpenedRepository opened = open_for_writing(backend, *catalog, open);
   const auto present = PresentSet::open(cache(), opened.repository.info().id, warn);
   return run_backup({opened.repository, *catalog, *present, *observer, stop}, options);

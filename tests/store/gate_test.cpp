@@ -31,6 +31,11 @@ struct Ready {
     head = make_head(kFirstId, write_tree({make_directory("")}, pages.sink()));
     head.token = token;
   }
+  /// As an earlier revision of the set has left it.
+  void make_set_directory() {
+    backend->make_directory(layout::set_directory(head.host));
+    backend->make_directory(layout::set_directory(head.set()));
+  }
   PublishResult publish() { return publish_through(*backend); }
   PublishResult publish_through(Backend& through) {
     std::unique_ptr<Upload> upload = open_head(through, token, head.id);
@@ -107,9 +112,11 @@ TEST_CASE("a head that is there already is published", "[store][gate]") {
 TEST_CASE("a lost reply is settled by looking, once nothing can come of the request any more (F12)",
           "[store][gate]") {
   Ready done;
+  done.make_set_directory();
   LosingBackend after(*done.backend, true);
   CHECK(done.publish_through(after) == PublishResult::published);
   Ready not_done;
+  not_done.make_set_directory();
   LosingBackend before(*not_done.backend, false);
   CHECK(not_done.publish_through(before) == PublishResult::closed);
   CHECK_FALSE(not_done.is_there());

@@ -9,6 +9,7 @@
 #include "libcore/cli/cli_observer.h"
 #include "libcore/cli/progress.h"
 #include "libcore/cli/repository_access.h"
+#include "libcore/engine/expect_backup.h"
 #include "libcore/engine/nested.h"
 #include "libcore/engine/set_lock.h"
 #include "tools/reverse-backup/choices.h"
@@ -25,6 +26,8 @@ class BackupCommand : public Command {
   ExitCode execute(Invocation& call) override;
 
  private:
+  void expect_reads(Backend& backend, const std::string& location, const BackupOptions& options,
+                    Invocation& call) const;
   ExitCode run_all(std::vector<BackupOptions> planned, Invocation& call,
                    const Repository& repository);
   ExitCode run_one(BackupOptions& options, Invocation& call, const Repository& repository);
@@ -106,6 +109,11 @@ JsonLine summary_object(const BackupReport& report, double seconds, bool dry_run
 
 // --- running
 
+std::unique_ptr<PresentSet> open_present_set(const std::string& repository, Invocation& call) {
+  return PresentSet::open(call.common.cache_dir, repository,
+                          [&](const std::string& message) { call.output.warning(message); });
+}
+
 ExitCode BackupCommand::execute(Invocation& call) {
   std::string place = take_repository(call, RepositoryPlace::last, choices_.stdin_command ? 0 : 1);
   Location location = parse_location(place);
@@ -125,9 +133,18 @@ ExitCode BackupCommand::execute(Invocation& call) {
     Repository empty = Repository::create(*backend, choices_.digest.value_or(DigestKind::md5));
     return run_all(std::move(planned), call, empty);
   }
+  if (location.is_remote()) expect_reads(*backend, path, planned.front(), call);
   OpenedRepository opened = open_for_writing(*backend, *catalog_, open);
   if (opened.created) call.output.note(creation_note(location, *backend));
   return run_all(std::move(planned), call, opened.repository);
+}
+
+/// Has a distant repository that is known be read ahead.
+void BackupCommand::expect_reads(Backend& backend, const std::string& location,
+                                 const BackupOptions& options, Invocation& call) const {
+  if (const std::optional<std::string> id = catalog_->repository_at(location))
+    expect_backup(backend, options.host + "/" + options.label,
+                  open_present_set(*id, call)->basis());
 }
 
 ExitCode BackupCommand::run_all(std::vector<BackupOptions> planned, Invocation& call,
@@ -224,9 +241,7 @@ BackupReport BackupCommand::back_up(const BackupOptions& options, Invocation& ca
 
 BackupReport BackupCommand::attempt(const BackupOptions& options, Invocation& call,
                                     const Repository& repository) {
-  std::unique_ptr<PresentSet> present =
-      PresentSet::open(call.common.cache_dir, repository.info().id,
-                       [&](const std::string& message) { call.output.warning(message); });
+  const auto present = open_present_set(repository.info().id, call);
   CliObserver observer(call.output, call.output.verbosity() > 0 || options.dry_run);
   ProgressPrinter progress(call.io, call.output, call.common,
                            [&] { return observer.snapshot("backup", "read"); });

@@ -13,7 +13,7 @@ namespace reverse::sftp {
 
 /// Bounds of what is under way on one connection, besides `Link::reply_window`. A thread that submits waits while one is reached.
 struct Windows {
-  std::size_t requests = 1024;
+  std::size_t requests = 4096;
   std::size_t out_bytes = 4 << 20;   ///< queued and sent, unanswered
 };
 
@@ -60,7 +60,8 @@ class Client {
   bool was_ready() const;
   /// Why it was lost; "" while it is alive.
   std::string loss() const;
-  /// Round trips so far at the least: how often this side had nothing under way, sent, and got an answer. For tests and the bench.
+  /// Round trips so far: a request belongs to the flight after the last one of which something had been answered when it was sent.
+  /// Over a line that takes no time all is answered at once, and there are more. For tests and the bench.
   std::uint64_t flights() const;
 
  private:

@@ -75,7 +75,6 @@ void Connection::run(const Client::LinkOpener& open_link) {
 
 void Connection::serve() {
   greeting_deadline_ = Link::Clock::now() + kGreetingTime;
-  flight_ = true;
   while (exchange_.collect(backlog_, orders_)) {
     start_commands();
     bool moved = send();
@@ -122,7 +121,6 @@ void Connection::fill() {
   const std::size_t best = link_->best_write();
   while (!backlog_.empty() && out_.size() < best && under_way_.admits(backlog_.front().request)) {
     Queued& next = backlog_.front();
-    if (under_way_.empty()) flight_ = true;
     append_packet(out_, next.request, under_way_.add(next.request, std::move(next.done)));
     backlog_.pop_front();
   }
@@ -143,8 +141,8 @@ void Connection::greet(ByteView packet) {
   if (version.version != 3)
     fail(ErrorKind::unsupported, "the server speaks SFTP version {}, not 3", version.version);
   greeted_ = true;
-  exchange_.count_flight();
-  flight_ = false;
+  under_way_.end_greeting();
+  exchange_.tell_flights(under_way_.answered_flight());
   if (version.extensions.contains(kLimits))
     exchange_.submit({limits_request(), [this](Reply&& reply) {
                         if (!reply.lost) exchange_.told(limits_from(reply));
@@ -161,9 +159,8 @@ void Connection::dispatch(ByteView packet) {
   if (!answers(found->type, got.reply))
     fail(ErrorKind::network, "got a reply of type {} to a request of type {}",
          static_cast<unsigned>(got.reply.type), static_cast<unsigned>(found->type));
-  if (flight_) exchange_.count_flight();
-  flight_ = false;
   const UnderWay::Sent sent = under_way_.take(got.id);
+  exchange_.tell_flights(under_way_.answered_flight());
   exchange_.answered(1, sent.weight);
   sent.done(std::move(got.reply));
 }

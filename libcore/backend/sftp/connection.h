@@ -52,7 +52,6 @@ class Connection {
   std::string out_;  ///< being sent, from `sent_` on
   std::size_t sent_ = 0;
   bool greeted_ = false;
-  bool flight_ = false;  ///< something was sent after a silence, and not answered yet
   Link::Clock::time_point greeting_deadline_;
 };
 

@@ -72,7 +72,7 @@ class Exchange {
   void told(ServerLimits limits);
   /// So many requests were answered, which weighed so much.
   void answered(std::size_t requests, std::size_t weight);
-  void count_flight() { ++flights_; }
+  void tell_flights(std::uint64_t flights) { flights_ = flights; }
   /// Ends it all: later requests are answered at once, and the link is woken no more. `reason` in
   /// words.
   void lose(std::exception_ptr failure, std::string reason);

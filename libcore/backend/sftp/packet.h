@@ -74,7 +74,7 @@ struct NameEntry {
 struct Request {
   PacketType type = PacketType::init;
   std::string body;                 ///< what follows the number
-  std::size_t reply_bytes = 512;    ///< the most that its reply is expected to take
+  std::size_t reply_bytes = 256;    ///< the most that its reply is expected to take
 };
 
 enum OpenFlags : std::uint32_t { kRead = 1, kWrite = 2, kAppend = 4, kCreate = 8, kTruncate = 16, kExclusive = 32 };

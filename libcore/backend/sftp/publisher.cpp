@@ -55,17 +55,17 @@ Publisher::Way Publisher::way(const std::string& directory) {
   return *way_;
 }
 
-std::vector<MoveResult> Publisher::publish(const std::vector<Naming>& namings) {
+std::vector<MoveResult> Publisher::publish(const std::vector<Naming>& namings, Behind* behind) {
   if (namings.empty()) return {};
   const std::string directory = directory_of(namings.front().from);
   Way used = way(directory);
-  std::vector<Reply> replies = ask(used, namings);
+  std::vector<Reply> replies = ask(used, namings, behind);
   if (is_refused(replies.front())) {
     Abilities found = abilities_.get(directory);
     if (found.create && way_of(found) == used) found = abilities_.renew(directory);
     // Where nothing could be tried (a closed gate) the reply to a link tells.
     const Way other = found.create ? way_of(found) : Way::link_and_leave;
-    if (other != used) replies = ask(other, namings);
+    if (other != used) replies = ask(other, namings, behind);
     used = other;
     std::lock_guard lock(mutex_);
     if (found.create) way_ = other;
@@ -84,7 +84,8 @@ const char* Publisher::act_of(Way way) {
   return way == Way::link || way == Way::link_and_leave ? "link to" : "rename to";
 }
 
-std::vector<Reply> Publisher::ask(Way way, const std::vector<Naming>& namings) const {
+std::vector<Reply> Publisher::ask(Way way, const std::vector<Naming>& namings,
+                                  Behind* behind) const {
   if (way == Way::none)
     fail(ErrorKind::permission, "publish {}: this account may neither rename nor link files there",
          server_.quote(namings.front().to));
@@ -94,8 +95,14 @@ std::vector<Reply> Publisher::ask(Way way, const std::vector<Naming>& namings) c
     looks.push_back(lstat_request(to));
     requests.push_back(links ? hard_link_request(from, to) : rename_request(from, to));
   }
-  Client& client = server_.pool().front();
-  if (way != Way::look_and_rename) return Server::call_all(client, std::move(requests));
+  Client& client = behind ? *behind->client : server_.pool().front();
+  if (way != Way::look_and_rename) {
+    if (behind) requests.insert(requests.end(), behind->requests.begin(), behind->requests.end());
+    std::vector<Reply> replies = Server::call_all(client, std::move(requests));
+    if (behind) behind->replies.assign(replies.begin() + std::ssize(namings), replies.end());
+    replies.resize(namings.size());
+    return replies;
+  }
   std::vector<Reply> replies = Server::call_all(client, std::move(looks));
   for (std::size_t i = 0; i < replies.size(); ++i) {
     if (is_absent(replies[i]))

@@ -21,9 +21,15 @@ class Publisher {
   struct Naming {
     std::string from, to;
   };
+  /// Requests over `client` that go in the same flight, behind the names, and their replies.
+  struct Behind {
+    Client* client = nullptr;
+    std::vector<Request> requests = {};
+    std::vector<Reply> replies = {};
+  };
   /// In one flight, usually. Lost replies are settled. Temporaries are gone then, or (accounts that
   /// remove nothing) left to gc. Throws what a server means that gives no names.
-  std::vector<MoveResult> publish(const std::vector<Naming>& namings);
+  std::vector<MoveResult> publish(const std::vector<Naming>& namings, Behind* behind = nullptr);
   /// Renames a file or directory, once: where the reply is lost, that is thrown.
   MoveResult move(const Naming& naming);
   /// In words, for a server with these abilities.
@@ -39,7 +45,8 @@ class Publisher {
   };
   static Way way_of(const Abilities& abilities);
   Way way(const std::string& directory);
-  std::vector<Reply> ask(Way way, const std::vector<Naming>& namings) const;
+  std::vector<Reply> ask(Way way, const std::vector<Naming>& namings,
+                         Behind* behind = nullptr) const;
   static const char* act_of(Way way);
   MoveResult settle(const Reply& reply, const Naming& naming, const char* act) const;
   MoveResult ask_again(Way way, const Naming& naming) const;

@@ -1,7 +1,9 @@
 #include "libcore/backend/sftp/server.h"
 
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
+#include <utility>
 
 #include "libcore/base/error.h"
 #include "libcore/base/text.h"
@@ -92,6 +94,19 @@ Server::Answer Server::ask(const Request& request) const {
     std::vector<Reply> replies = call_all(client, {request});
     if (!replies.front().lost) return {std::move(replies.front()), &client, repeated};
   }
+}
+
+std::vector<Reply> Server::call_stages(std::vector<std::vector<Request>> stages) const {
+  Client& client = pool_->front();
+  std::vector<Reply> replies;
+  std::vector<Request> together;
+  for (std::vector<Request>& stage : stages) {
+    std::move(stage.begin(), stage.end(), std::back_inserter(together));
+    if (&stage != &stages.back() && keeps_order()) continue;
+    std::vector<Reply> some = call_all(client, std::exchange(together, {}));
+    std::move(some.begin(), some.end(), std::back_inserter(replies));
+  }
+  return replies;
 }
 
 std::vector<Reply> Server::call_all(Client& client, std::vector<Request> requests) {

@@ -23,12 +23,15 @@ class Server {
   Pool& pool() const { return *pool_; }
   bool offers(const std::string& extension) const { return pool_->front().offers(extension); }
   /// True for OpenSSH's own server, by extensions that only it has; an account may be refused some of them.
-  bool is_openssh() const {
-    return offers("lsetstat@openssh.com") || offers("expand-path@openssh.com") ||
-           offers("users-groups-by-id@openssh.com");
+  bool is_openssh() const { return is_openssh(pool_->front()); }
+  static bool is_openssh(Client& client) {
+    return client.offers("lsetstat@openssh.com") || client.offers("expand-path@openssh.com") ||
+           client.offers("users-groups-by-id@openssh.com");
   }
   /// What one connection asks is done strictly in that order.
   bool keeps_order() const { return is_openssh(); }
+  static bool keeps_order(Client& client) { return is_openssh(client); }
+  static bool syncs_files(Client& client) { return client.offers("fsync@openssh.com"); }
 
   /// The server's name for a repository path.
   std::string full(const RepoPath& path) const;
@@ -48,6 +51,10 @@ class Server {
   /// Sends all requests over one connection and waits for all replies, which come in the order of
   /// the requests. Lost ones are among them.
   static std::vector<Reply> call_all(Client& client, std::vector<Request> requests);
+
+  /// Likewise over the front connection, where the requests of a stage may need what those before
+  /// it did: all at once to servers that keep order, else stage by stage.
+  std::vector<Reply> call_stages(std::vector<std::vector<Request>> stages) const;
 
   /// What is at a server's name; nullopt if certainly nothing. Follows no symlink.
   std::optional<FileStat> examine(const std::string& full) const;

@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <utility>
 
 #include "libcore/backend/directory_modes.h"
 #include "libcore/backend/sftp/prefetch.h"
@@ -21,10 +22,8 @@ namespace reverse::sftp {
 namespace {
 
 constexpr std::size_t kUploadsPerConnection = 64;
-constexpr std::size_t kMostOpen = 1024;  // uploads with an open file
+constexpr std::size_t kMostOpen = 2048;  // uploads with an open file
 constexpr std::size_t kOpenUntold = 64;  // where the server does not tell how many it allows
-constexpr std::size_t kSyncedWithNames =
-    8;  // publications that are not worth a barrier of their own
 
 RepoPath parent_of(const RepoPath& path) {
   std::size_t slash = path.rfind('/');
@@ -68,6 +67,16 @@ class SftpBackend final : public Backend, public DirectoryModes, public Examinab
   void say_that_nothing_lasts();
   void note_change(const RepoPath& path);
   void require_generation(unsigned generation) const;
+  /// Directories, and what was answered to opening them.
+  struct Opened {
+    Client* client;
+    std::vector<std::string> names = {};
+    std::vector<Reply> replies = {};
+  };
+  Opened open_above(const RepoPath& target) const;
+  MoveResult publish_and_sync(const Publisher::Naming& naming, const Opened& above,
+                              std::set<std::string>& synced);
+  std::vector<Publisher::Naming> finish_uploads(std::span<const Publication> publications);
 
   const Server server_;
   const BackendTraits traits_;
@@ -82,6 +91,7 @@ class SftpBackend final : public Backend, public DirectoryModes, public Examinab
   std::once_flag warned_;
   std::mutex mutex_;
   std::set<RepoPath> changed_;  ///< directories with names not yet durable; by `mutex_`
+  std::set<std::string> synced_;  ///< directories, by the last publication, and not changed since; by `mutex_`
   unsigned covered_ = 0;        ///< generation in which the last barrier was; by `mutex_`
   std::size_t created_ = 0;     ///< by `mutex_`
 };
@@ -107,6 +117,7 @@ SftpBackend::SftpBackend(std::unique_ptr<Pool> pool, const std::string& root,
 void SftpBackend::note_change(const RepoPath& path) {
   std::lock_guard lock(mutex_);
   changed_.insert(parent_of(path));
+  synced_.erase(server_.full(parent_of(path)));
 }
 
 /// What was written in an earlier generation and not made durable then may be lost.
@@ -211,7 +222,9 @@ SftpUpload& own(Upload* upload) {
   return *mine;
 }
 
-std::vector<MoveResult> SftpBackend::publish(std::span<const Publication> publications) {
+/// Waits until the uploads are closed and durable; what names they are to get.
+std::vector<Publisher::Naming> SftpBackend::finish_uploads(
+    std::span<const Publication> publications) {
   std::vector<Publisher::Naming> namings;
   syncer_.begin_group();
   const SftpUpload* unsynced = nullptr;
@@ -228,13 +241,67 @@ std::vector<MoveResult> SftpBackend::publish(std::span<const Publication> public
     require_generation(oldest);
     if (!syncer_.works()) std::call_once(warned_, [this] { say_that_nothing_lasts(); });
   }
-  std::vector<MoveResult> results = publisher_.publish(namings);
+  return namings;
+}
+
+/// Opens the directories above `target`, but for the root where there is another.
+SftpBackend::Opened SftpBackend::open_above(const RepoPath& target) const {
+  Opened above{&server_.pool().front()};
+  std::vector<Request> requests;
+  RepoPath path = target;
+  do {
+    path = parent_of(path);
+    above.names.push_back(server_.full(path));
+    requests.push_back(open_request(above.names.back(), kRead));
+  } while (path.find('/') != path.npos);
+  above.replies = Server::call_all(*above.client, std::move(requests));
+  return above;
+}
+
+/// Gives one name and syncs the directories above it in one flight. Those that are synced are taken
+/// for `synced` only if the name was given.
+MoveResult SftpBackend::publish_and_sync(const Publisher::Naming& naming, const Opened& above,
+                                         std::set<std::string>& synced) {
+  Publisher::Behind syncs;
+  std::vector<const std::string*> names;
+  for (std::size_t i = 0; i < above.names.size(); ++i) {
+    if (above.replies[i].type != PacketType::handle) continue;
+    syncs.requests.push_back(fsync_request(above.replies[i].handle));
+    names.push_back(&above.names[i]);
+  }
+  syncs.client = above.client;
+  const MoveResult result = publisher_.publish({naming}, &syncs)[0];
+  for (const Reply& opened : above.replies)
+    if (opened.type == PacketType::handle)
+      above.client->submit(close_request(opened.handle), [](Reply&&) {});
+  for (std::size_t i = 0; i < syncs.replies.size() && result == MoveResult::done; ++i) {
+    if (syncs.replies[i].lost) continue;
+    server_.check(syncs.replies[i], "sync", *names[i]);
+    synced.insert(*names[i]);
+  }
+  return result;
+}
+
+std::vector<MoveResult> SftpBackend::publish(std::span<const Publication> publications) {
+  // What a barrier behind a single name will want is had in the flights of the name itself: a head's, above all.
+  std::optional<Opened> above;
+  if (publications.size() == 1 && syncer_.syncs_directories_in_order())
+    above = open_above(publications[0].target);
+  const std::vector<Publisher::Naming> namings = finish_uploads(publications);
+  std::set<std::string> synced;
+  std::vector<MoveResult> results;
+  if (above)
+    results.push_back(publish_and_sync(namings[0], *above, synced));
+  else
+    results = publisher_.publish(namings);
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (results[i] != MoveResult::done) continue;
     own(publications[i].upload).set_published();
     note_change(publications[i].target);
     server_.pool().note_progress();
   }
+  std::lock_guard lock(mutex_);
+  synced_ = std::move(synced);
   return results;
 }
 
@@ -306,35 +373,46 @@ void SftpBackend::apply_mode(const std::string& name, std::uint32_t found, std::
 bool SftpBackend::make_directory(const RepoPath& path) {
   std::string name = server_.full(path);
   const std::uint32_t mode = path.empty() ? 0700 : mode_below(parent_of(path));
-  Reply reply = server_.call(make_directory_request(name, mode));
-  if (has_failed(reply) && server_.examine(name)) return false;
-  server_.check(reply, "make directory", name);
+  std::vector<Reply> replies =
+      server_.call_stages({{make_directory_request(name, mode)}, {lstat_request(name)}});
+  if (replies[0].lost || replies[1].lost)
+    replies = {server_.call(make_directory_request(name, mode)), server_.call(lstat_request(name))};
+  if (has_failed(replies[0]) && server_.examine(name)) return false;
+  server_.check(replies[0], "make directory", name);
   note_change(path);
-  if (std::optional<FileStat> made = server_.examine(name)) apply_mode(name, made->mode, mode);
+  if (replies[1].type == PacketType::attrs)
+    apply_mode(name, to_file_stat(replies[1].attributes).mode, mode);
   return true;
 }
 
 void SftpBackend::make_directories(std::span<const RepoPath> paths) {
-  std::map<RepoPath, std::uint32_t> modes;  // by parent: few
-  std::vector<Request> requests, looks;
+  if (paths.empty()) return;
+  std::map<RepoPath, std::uint32_t> modes;  // by directory: few above, and those made here
+  std::vector<std::vector<Request>> stages;
+  std::vector<Request> looks;
+  std::ptrdiff_t depth = -1;
   for (const RepoPath& path : paths) {
-    auto [mode, is_new] = modes.try_emplace(parent_of(path));
-    if (is_new) mode->second = mode_below(mode->first);
-    requests.push_back(make_directory_request(server_.full(path), mode->second));
+    auto [above, is_new] = modes.try_emplace(parent_of(path));
+    if (is_new) above->second = mode_below(above->first);
+    const std::uint32_t mode = modes[path] = above->second;
+    const std::ptrdiff_t own_depth = std::count(path.begin(), path.end(), '/');
+    if (std::exchange(depth, own_depth) != own_depth) stages.emplace_back();
+    stages.back().push_back(make_directory_request(server_.full(path), mode));
     looks.push_back(lstat_request(server_.full(path)));
   }
-  std::vector<Reply> replies = Server::call_all(server_.pool().front(), std::move(requests));
-  std::vector<Reply> found = Server::call_all(server_.pool().front(), std::move(looks));
+  stages.push_back(std::move(looks));
+  std::vector<Reply> replies = server_.call_stages(std::move(stages));
+  const std::span found = std::span(replies).subspan(paths.size());
   std::vector<std::string> changed;
   std::vector<Request> changes;
   for (std::size_t i = 0; i < paths.size(); ++i) {
     const std::uint32_t mode = modes.at(parent_of(paths[i]));
     const bool is_there = found[i].type == PacketType::attrs;
-    if (!is_done(replies[i]) && !is_there) {  // alone, for a certain answer
+    if (!is_there) {  // alone, for a certain answer
       make_directory(paths[i]);
     } else if (is_done(replies[i])) {
       note_change(paths[i]);
-      if (!is_there || to_file_stat(found[i].attributes).mode == mode) continue;
+      if (to_file_stat(found[i].attributes).mode == mode) continue;
       changed.push_back(server_.full(paths[i]));
       changes.push_back(set_mode_request(changed.back(), mode));
     }
@@ -363,21 +441,24 @@ bool SftpBackend::remove_directory(const RepoPath& path) {
 }
 
 void SftpBackend::barrier(std::span<const RepoPath> directories) {
-  std::set<std::string> names;
   unsigned covered = 0;
+  std::set<std::string> names, synced;
   {
     std::lock_guard lock(mutex_);
     covered = covered_;
     for (const RepoPath& directory : changed_) names.insert(server_.full(directory));
     changed_.clear();
+    synced = std::exchange(synced_, {});
   }
   for (const RepoPath& directory : directories) names.insert(server_.full(directory));
+  const bool is_any = !names.empty();
+  std::erase_if(names, [&](const std::string& name) { return synced.contains(name); });
   syncer_.sync_directories(names);
   {
     std::lock_guard lock(mutex_);
     covered_ = server_.pool().generation();
   }
-  if (traits_.durable && !names.empty()) require_generation(covered);
+  if (traits_.durable && is_any) require_generation(covered);
 }
 
 }  // namespace

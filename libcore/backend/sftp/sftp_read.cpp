@@ -17,7 +17,7 @@ constexpr std::uint64_t kLargeChunk = 255 << 10;
 constexpr std::uint64_t kLargeFile = 1 << 20;
 constexpr std::uint64_t kBytesUnderWay = 2 << 20;  // on one connection
 constexpr std::uint64_t kWidenEvery = 4 << 20;
-constexpr std::size_t kListsUnderWay = 4;
+constexpr std::size_t kFirstLists = 4, kMostLists = 64;  // requests for names at once
 
 /// Replies in the order of their requests, of which only some are under way at a time.
 class ReplyQueue {
@@ -185,6 +185,8 @@ bool FileReader::deliver(const Handle& handle, Reply reply, std::uint64_t chunk)
     sink_.write(reply.data);
     server_.pool().note_progress();
     total_ += reply.data.size();
+    has_ended_ = total_ == *size_ && reply.data.size() < wanted;  // more was asked for
+    if (has_ended_) return true;
     wanted -= std::min<std::uint64_t>(wanted, reply.data.size());
     if (wanted == 0 || total_ >= *size_) return true;
     reply = std::move(Server::call_all(
@@ -196,16 +198,17 @@ bool FileReader::deliver(const Handle& handle, Reply reply, std::uint64_t chunk)
 /// Appends the names of an open directory. False if the connection is lost.
 bool list_open(const Server& server, Client& client, const std::string& handle,
                const std::string& full, std::vector<NameEntry>& names) {
-  ReplyQueue replies;
-  for (bool ends = false;;) {
-    while (!ends && replies.size() < kListsUnderWay) replies.submit(client, read_directory_request(handle));
-    if (replies.size() == 0) return true;
-    Reply reply = replies.take();
-    if (reply.lost) return false;
-    ends |= has_ended(reply);
-    if (!has_ended(reply)) server.check(reply, "list", full);
-    std::move(reply.names.begin(), reply.names.end(), std::back_inserter(names));
+  std::size_t count = kFirstLists;
+  for (bool ends = false; !ends; count = std::min(2 * count, kMostLists)) {
+    std::vector<Request> requests(count, read_directory_request(handle));
+    for (Reply& reply : Server::call_all(client, std::move(requests))) {
+      if (reply.lost) return false;
+      ends |= has_ended(reply);
+      if (!has_ended(reply)) server.check(reply, "list", full);
+      std::move(reply.names.begin(), reply.names.end(), std::back_inserter(names));
+    }
   }
+  return true;
 }
 
 }  // namespace

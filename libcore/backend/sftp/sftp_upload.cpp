@@ -24,6 +24,7 @@ constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t kMostUnopened = 256 << 10;  // bytes that wait until the file is there
 /// Not even its owner may open a file that nobody may write.
 constexpr std::uint32_t kOwnerWrites = 0200;
+constexpr std::size_t kMostWaiting = 16 << 20;    // of all uploads: then no other one begins
 constexpr char kWriteAct[] = "write";
 
 /// As much as the server takes at a time, if it has told; never waits for that.
@@ -35,7 +36,7 @@ std::size_t chunk_of(Client& client) {
 
 void OpenUploads::enter(std::size_t most) {
   std::unique_lock lock(mutex_);
-  left_.wait(lock, [&] { return count_ < most; });
+  left_.wait(lock, [&] { return count_ < most && waiting_bytes_ < kMostWaiting; });
   ++count_;
 }
 
@@ -45,12 +46,23 @@ void OpenUploads::leave() {
   left_.notify_one();
 }
 
+void OpenUploads::begin_waiting(std::size_t bytes) {
+  std::lock_guard lock(mutex_);
+  waiting_bytes_ += bytes;
+}
+
+void OpenUploads::end_waiting(std::size_t bytes) {
+  std::lock_guard lock(mutex_);
+  waiting_bytes_ -= bytes;
+  left_.notify_all();
+}
+
 /// The part that outlives its upload while replies are under way. The file is synced only when
 /// every write was answered, since servers may do later requests before earlier ones.
 class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
  public:
-  Transfer(Client& client, OpenUploads& open, bool sync, bool keeps_order)
-      : open_(open), sync_(sync), keeps_order_(keeps_order), lanes_{{&client, "", 0}} {}
+  Transfer(Client& client, OpenUploads& open, bool sync)
+      : open_(open), sync_(sync), lanes_{{&client, "", 0}} {}
 
   void begin(Request request) {
     lanes_[0].client->submit(std::move(request), [self = shared_from_this()](Reply&& reply) {
@@ -78,6 +90,7 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
     const std::string& piece = pieces_[offset] = std::move(bytes);
     if (stage_ == Stage::opening) {
       waiting_bytes_ += piece.size();
+      open_.begin_waiting(piece.size());
       changed_.wait(lock, [this] { return waiting_bytes_ <= kMostUnopened || is_open(); });
       return;
     }
@@ -173,6 +186,7 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
     std::unique_lock lock(mutex_);
     if (reply.type != PacketType::handle) {
       pieces_.clear();
+      open_.end_waiting(std::exchange(waiting_bytes_, 0));
       failure_ = {"create", std::move(reply)};
       return close_stage();
     }
@@ -192,6 +206,7 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
       lock.lock();
       next = pieces_.upper_bound(sent);  // others were confirmed and came meanwhile
     }
+    open_.end_waiting(std::exchange(waiting_bytes_, 0));
     stage_ = Stage::writing;
     changed_.notify_all();
     go_on(lock);
@@ -220,9 +235,11 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
       if (under_way_ == 0) close_stage();
       return;
     }
-    if (under_way_ > 0 && !(keeps_order_ && lanes_.size() == 1)) return;
-    const bool syncs = stage_ == Stage::writing && sync_ && !failure_ && !loss_;
-    const bool closes = !syncs || keeps_order_;
+    Client& first = *lanes_[0].client;
+    const bool keeps_order = Server::keeps_order(first);  // greeted: it has opened the file
+    if (under_way_ > 0 && !(keeps_order && lanes_.size() == 1)) return;
+    const bool syncs = stage_ == Stage::writing && sync_ && !failure_ && !loss_ && Server::syncs_files(first);
+    const bool closes = !syncs || keeps_order;
     stage_ = closes ? Stage::closing : Stage::syncing;
     lanes_[0].under_way += syncs ? 1 : 0;
     under_way_ += (syncs ? 1 : 0) + (closes ? lanes_.size() : 0);
@@ -242,7 +259,7 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
   }
 
   OpenUploads& open_;
-  const bool sync_, keeps_order_;
+  const bool sync_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   Stage stage_ = Stage::opening;
@@ -264,8 +281,7 @@ SftpUpload::SftpUpload(const Server& server, Client& client, OpenUploads& open, 
       sync_(sync),
       generation_(server.pool().generation()),
       chunk_(chunk_of(client)),
-      transfer_(std::make_shared<Transfer>(client, open, sync,
-                                           client.was_ready() && server.keeps_order())),
+      transfer_(std::make_shared<Transfer>(client, open, sync)),
       stripe_from_(stripe_from),
       widen_at_(stripe_from) {
   transfer_->begin(open_request(path_, kWrite | kCreate | kExclusive, mode));

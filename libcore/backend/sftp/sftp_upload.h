@@ -10,17 +10,20 @@
 
 namespace reverse::sftp {
 
-/// How many uploads have a file open on the server, or are about to. Thread-safe.
+/// How many uploads have a file open on the server, or are about to, and how many bytes wait for
+/// theirs to be opened. Thread-safe.
 class OpenUploads {
  public:
   /// Waits until there is room for another of `most`.
   void enter(std::size_t most);
   void leave();
+  void begin_waiting(std::size_t bytes);
+  void end_waiting(std::size_t bytes);
 
  private:
   std::mutex mutex_;
   std::condition_variable left_;
-  std::size_t count_ = 0;
+  std::size_t count_ = 0, waiting_bytes_ = 0;
 };
 
 /// A new file on the server. Nothing is waited for: the file is made, its bytes are sent and it is
@@ -41,7 +44,8 @@ class SftpUpload final : public Upload {
   bool read_back(ByteSink& sink) override;
 
   const std::string& path() const { return path_; }
-  bool is_synced() const { return sync_; }
+  /// Once it is finished.
+  bool is_synced() const { return sync_ && Server::syncs_files(client_); }
   /// Of the pool, when this was begun.
   unsigned generation() const { return generation_; }
   /// Waits until the server has taken, synced and closed the file. Throws the first failure, each

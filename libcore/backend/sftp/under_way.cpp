@@ -32,7 +32,8 @@ std::uint32_t UnderWay::add(const Request& request, Client::Done done) {
   const bool wraps = slot.number > std::numeric_limits<std::uint32_t>::max() - step;
   slot.number = wraps ? slot.number % step : slot.number + step;
   slot.used = true;
-  slot.sent = {request.type, weight_of(request), request.reply_bytes, std::move(done)};
+  slot.sent = {request.type, weight_of(request), request.reply_bytes, answered_flight_ + 1,
+               std::move(done)};
   ++count_;
   out_bytes_ += slot.sent.weight;
   reply_bytes_ += slot.sent.reply_bytes;
@@ -49,6 +50,7 @@ UnderWay::Sent UnderWay::take(std::uint32_t number) {
   Slot& slot = slots_[index];
   slot.used = false;
   free_.push_back(static_cast<std::uint32_t>(index));
+  answered_flight_ = std::max(answered_flight_, slot.sent.flight);
   --count_;
   out_bytes_ -= slot.sent.weight;
   reply_bytes_ -= slot.sent.reply_bytes;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -28,6 +29,7 @@ class UnderWay {
     PacketType type = PacketType::init;
     std::size_t weight = 0;
     std::size_t reply_bytes = 0;
+    std::uint64_t flight = 0;  ///< one later than the last that was answered when it was sent
     Client::Done done;
   };
   /// What was sent by this number; nullptr if nothing was. Valid until the next `add` or `take`.
@@ -37,7 +39,10 @@ class UnderWay {
   /// Takes out all there is.
   std::vector<Sent> take_all();
 
-  bool empty() const { return count_ == 0; }
+  /// The greeting, a flight like any other, was answered.
+  void end_greeting() { answered_flight_ = std::max<std::uint64_t>(answered_flight_, 1); }
+  /// The last flight of which something was answered.
+  std::uint64_t answered_flight() const { return answered_flight_; }
 
  private:
   struct Slot {
@@ -48,6 +53,7 @@ class UnderWay {
 
   Windows windows_;
   std::size_t reply_window_ = 0;
+  std::uint64_t answered_flight_ = 0;
   std::size_t count_ = 0, out_bytes_ = 0, reply_bytes_ = 0;
   std::vector<Slot> slots_;          ///< a number's slot is its remainder by their count
   std::vector<std::uint32_t> free_;  ///< indexes of slots

@@ -1,0 +1,18 @@
+#include "libcore/engine/expect_backup.h"
+
+#include <vector>
+
+#include "libcore/store/layout.h"
+
+namespace reverse {
+
+void expect_backup(Backend& backend, const std::string& set,
+                   const std::optional<PresentSet::Basis>& basis) {
+  std::vector<Expected> soon{{layout::kRepositoryFile}};
+  if (basis && !basis->revision.empty()) soon.push_back({layout::head(basis->revision)});
+  for (const RepoPath& directory : {RepoPath(), layout::kFeatures, layout::set_directory(set)})
+    soon.push_back({directory, true});
+  backend.expect(soon);
+}
+
+}  // namespace reverse

@@ -1,0 +1,149 @@
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+
+#include "libcore/backend/sftp/child_link.h"
+#include "libcore/backend/sftp/sftp_backend.h"
+#include "tests/engine/client.h"
+#include "tests/support/links.h"
+#include "tests/support/temp_tree.h"
+
+// How many round trips the work takes, over a line with a delay: counted, not timed.
+
+namespace reverse {
+namespace {
+
+using Lines = std::vector<std::string>;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kRoundTrip{40};  // far more than what a server needs for a request
+
+/// As libssh has it: who is at the other end is known before SFTP begins.
+class KnownServerLink : public sftp::LinkDecorator {
+ public:
+  using LinkDecorator::LinkDecorator;
+  bool takes_early_requests() const override { return true; }
+};
+
+enum class Kind {
+  openssh,
+  other,  ///< of which nothing is known, and which may do later requests before earlier ones
+};
+
+/// A place on a distant server.
+class FarPlace {
+ public:
+  explicit FarPlace(Kind kind) : kind_(kind) {}
+
+  /// A connection of its own. It must not outlive `this`.
+  std::unique_ptr<Backend> connect() {
+    auto open = [this]() -> std::unique_ptr<sftp::Link> {
+      Lines server{"/usr/lib/openssh/sftp-server"};
+      if (kind_ == Kind::other) server.insert(server.end(), {"-P", "lsetstat"});
+      auto far = std::make_unique<sftp::DelayLink>(
+          std::make_unique<sftp::ChildLink>(server, Lines{"sh", "-c"}), kRoundTrip);
+      if (kind_ == Kind::other) return far;
+      return std::make_unique<KnownServerLink>(std::move(far));
+    };
+    auto pool = std::make_unique<sftp::Pool>("far", open, sftp::PoolOptions{});
+    pool_ = pool.get();
+    return sftp::open_sftp_backend(std::move(pool), directory_ / "repository");
+  }
+  /// Of the newest connection, which must be there.
+  std::uint64_t flights() const { return pool_->flights(); }
+  std::string path() const { return directory_ / "repository"; }
+
+ private:
+  const Kind kind_;
+  ScratchDir directory_;
+  sftp::Pool* pool_ = nullptr;
+};
+
+void make_files(TempTree& tree, int count) {
+  for (int i = 0; i < count; ++i)
+    tree.write(fmt::format("d{}/f{}", i % 10, i), fmt::format("content {}", i));
+}
+
+/// Flights of a backup by `client` of a tree that is known.
+std::uint64_t flights_of_next(FarPlace& place, Client& client, const TempTree& source) {
+  const auto backend = place.connect();
+  const BackupReport report = client.back_up(*backend, Client::options(source.path()));
+  CHECK(report.head.outcome == Outcome::complete);
+  return place.flights();
+}
+
+TEST_CASE("with nothing changed a backup to OpenSSH takes five flights, however many files there are",
+          "[flights]") {
+  FarPlace place(Kind::openssh);
+  TempTree source;
+  make_files(source, 300);
+  Client client;
+  flights_of_next(place, client, source);
+  CHECK(flights_of_next(place, client, source) <= 5);
+  CHECK(flights_of_next(place, client, source) <= 5);
+}
+
+TEST_CASE("with nothing changed a backup to another server takes ten flights", "[flights]") {
+  FarPlace place(Kind::other);
+  TempTree source;
+  make_files(source, 30);
+  Client client;
+  flights_of_next(place, client, source);
+  CHECK(flights_of_next(place, client, source) <= 10);
+}
+
+TEST_CASE("a first backup takes few flights, however many files there are", "[flights]") {
+  TempTree few, many;
+  make_files(few, 3);
+  make_files(many, 300);
+  std::vector<std::uint64_t> flights;
+  for (const TempTree* source : {&few, &many}) {
+    FarPlace place(Kind::openssh);
+    Client client;
+    flights.push_back(flights_of_next(place, client, *source));
+  }
+  CHECK(flights[0] <= 40);
+  CHECK(flights[1] <= flights[0] + 4);
+}
+
+TEST_CASE("files that are new since the last backup add five flights, none of them for looking",
+          "[flights]") {
+  FarPlace place(Kind::openssh);
+  TempTree source;
+  make_files(source, 300);
+  Client client;
+  flights_of_next(place, client, source);
+  for (int i = 0; i < 10; ++i) source.write(fmt::format("d1/new{}", i), fmt::format("new {}", i));
+  CHECK(flights_of_next(place, client, source) <= 10);
+}
+
+TEST_CASE("a machine that knows nothing of a repository lists it, reads what it finds, and uploads nothing",
+          "[flights]") {
+  FarPlace place(Kind::openssh);
+  TempTree source;
+  make_files(source, 300);
+  Client first, other;
+  flights_of_next(place, first, source);
+  // A torn object, of another size than it should have: it must not be relied on.
+  const auto look = open_local_backend(place.path(), Durability::none);
+  std::vector<RepoPath> objects;
+  for (const auto& shard : std::filesystem::directory_iterator(place.path() + "/objects"))
+    for (const auto& file : std::filesystem::directory_iterator(shard.path()))
+      if (std::filesystem::file_size(file) == std::string("content 10").size())
+        objects.push_back(file.path());
+  REQUIRE(!objects.empty());
+  std::filesystem::permissions(objects[0], std::filesystem::perms::owner_write,
+                               std::filesystem::perm_options::add);
+  std::filesystem::resize_file(objects[0], 1);
+
+  const auto backend = place.connect();
+  BackupOptions options = Client::options(source.path());
+  options.label = "again";
+  const BackupReport report = other.back_up(*backend, options);
+  CHECK(report.head.new_objects <= 1 + 3);  // that one, and pages of another set
+  CHECK(place.flights() <= 90);
+  CHECK(defects(*look) == Lines{});
+}
+
+}  // namespace
+}  // namespace reverse
