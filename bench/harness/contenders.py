@@ -186,7 +186,7 @@ class Borg(Contender):
         return Command(["borg", "check", "--verify-data"], self.environment(state))
 
 
-class Md5sum(Contender):
+class Md5sumObjects(Contender):
     """Not a backup: the sums of a repository's objects, by a process for each core."""
 
     label = "md5sum"

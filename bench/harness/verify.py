@@ -19,7 +19,7 @@ LOOPBACK = pathlib.Path("/sys/class/net/lo/statistics/rx_bytes")
 def verify_all(bench, source):
     """Samples of md5sum, this project, and the peers that verify contents, each of its own backup of `source`."""
     own = bench.backed_up(bench.reverse, source)
-    entrants = [contenders.Md5sum(bench.reverse.repository(own)), bench.reverse,
+    entrants = [contenders.Md5sumObjects(bench.reverse.repository(own)), bench.reverse,
                 *(peer for peer in bench.peers if hasattr(peer, "verify"))]
     states = {entrant.label: bench.backed_up(entrant, source) for entrant in entrants[2:]}
     states |= {entrant.label: own for entrant in entrants[:2]}

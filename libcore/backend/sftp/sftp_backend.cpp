@@ -63,6 +63,7 @@ class SftpBackend final : public Backend, public DirectoryModes, public Examinab
 
  private:
   std::uint32_t mode_below(const RepoPath& directory);
+  void note_mode(const RepoPath& directory, std::uint32_t mode);
   void apply_mode(const std::string& name, std::uint32_t found, std::uint32_t wanted);
   void say_that_nothing_lasts();
   void note_change(const RepoPath& path);
@@ -91,6 +92,7 @@ class SftpBackend final : public Backend, public DirectoryModes, public Examinab
   std::once_flag warned_;
   std::mutex mutex_;
   std::set<RepoPath> changed_;  ///< directories with names not yet durable; by `mutex_`
+  std::map<RepoPath, std::uint32_t> modes_;  ///< of directories that others are made in; by `mutex_`
   std::set<std::string> synced_;  ///< directories, by the last publication, and not changed since; by `mutex_`
   unsigned covered_ = 0;        ///< generation in which the last barrier was; by `mutex_`
   std::size_t created_ = 0;     ///< by `mutex_`
@@ -355,8 +357,19 @@ bool SftpBackend::remove(const RepoPath& path) {
 
 /// The bits of a new directory in this one.
 std::uint32_t SftpBackend::mode_below(const RepoPath& directory) {
+  {
+    std::lock_guard lock(mutex_);
+    if (const auto known = modes_.find(directory); known != modes_.end()) return known->second;
+  }
   std::optional<FileStat> found = stat(directory);
-  return 0700 | (found ? found->mode & 02777 : 0);
+  const std::uint32_t mode = 0700 | (found ? found->mode & 02777 : 0);
+  if (found) note_mode(directory, mode);
+  return mode;
+}
+
+void SftpBackend::note_mode(const RepoPath& directory, std::uint32_t mode) {
+  std::lock_guard lock(mutex_);
+  modes_[directory] = mode;
 }
 
 /// Where an account changes no modes (append-only ones), a directory works as it is.
@@ -382,6 +395,7 @@ bool SftpBackend::make_directory(const RepoPath& path) {
   note_change(path);
   if (replies[1].type == PacketType::attrs)
     apply_mode(name, to_file_stat(replies[1].attributes).mode, mode);
+  note_mode(path, mode);
   return true;
 }
 
@@ -424,6 +438,7 @@ void SftpBackend::make_directories(std::span<const RepoPath> paths) {
 void SftpBackend::set_mode(const RepoPath& directory, std::uint32_t mode) {
   std::string name = server_.full(directory);
   server_.check(server_.call(set_mode_request(name, mode)), "chmod", name);
+  note_mode(directory, 0700 | (mode & 02777));
 }
 
 bool SftpBackend::remove_directory(const RepoPath& path) {

@@ -294,6 +294,10 @@ SftpUpload::~SftpUpload() {
   if (transfer_->was_made()) transfer_->client().submit(remove_request(path_), [](Reply&&) {});
 }
 
+bool SftpUpload::is_synced() const {
+  return sync_ && Server::syncs_files(transfer_->client());
+}
+
 void SftpUpload::write(ByteView bytes) {
   if (is_closed_) fail(ErrorKind::internal, "write {}: closed", server_.quote(path_));
   if (bytes.empty()) return;

@@ -45,7 +45,7 @@ class SftpUpload final : public Upload {
 
   const std::string& path() const { return path_; }
   /// Once it is finished.
-  bool is_synced() const { return sync_ && Server::syncs_files(client_); }
+  bool is_synced() const;
   /// Of the pool, when this was begun.
   unsigned generation() const { return generation_; }
   /// Waits until the server has taken, synced and closed the file. Throws the first failure, each
