@@ -172,10 +172,13 @@ TEST_CASE(
     fs::permissions(scene.root() + "/" + object, fs::perms{0644});
     std::ofstream(scene.root() + "/" + object) << "CONTENT";
   }
+  // Another set: nothing is known of what its revisions hold, so what is stored is read first.
   client.forget();
-  client.back_up(*scene.connect(), Client::options(source.path()));
+  BackupOptions other = Client::options(source.path());
+  other.label = "other";
+  client.back_up(*scene.connect(), other);
   TempDir target;
-  restore(*scene.connect(), "latest", target.path());
+  restore(*scene.connect(), "desk/other", target.path());
   CHECK(read_file(target / "f") == "content");
 }
 

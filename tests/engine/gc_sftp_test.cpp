@@ -79,7 +79,7 @@ std::string refusal(Backend& backend, const GcOptions& options) {
     collect(backend, options);
     return "";
   } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::corrupt);
+    CHECK((error.kind() == ErrorKind::corrupt || error.kind() == ErrorKind::io));
     return error.what();
   }
 }
@@ -140,9 +140,10 @@ TEST_CASE("a server that cannot read a directory and does not say so costs no ob
     check_clean(trial.place);
     trial.check_all_restore();
   }
-  if (commands)
+  // Read for good as empty, a gate that is being closed cannot be emptied.
+  if (commands && !for_good)
     CHECK(stopped == 0);
-  else if (for_good)
+  else if (!commands && for_good)
     CHECK(stopped > 0);
 }
 
@@ -163,6 +164,13 @@ TEST_CASE("a server that shows no revision at all is not believed, whatever is a
   scene.check_all_restore();
 }
 
+/// What is there but in tmp/, where it is tried what a server can do.
+std::map<std::string, std::string> lasting_files(const Place& place) {
+  std::map<std::string, std::string> files = place.files();
+  std::erase_if(files, [](const auto& file) { return file.first.starts_with("tmp/"); });
+  return files;
+}
+
 TEST_CASE("what find cannot read on the server stops gc with nothing moved (F10)") {
   Scene scene;
   std::string script, words;
@@ -174,10 +182,10 @@ TEST_CASE("what find cannot read on the server stops gc with nothing moved (F10)
     script = "sed 's/-printf .%y .*/-printf \"%y\" ; exit 0/'";
     words = "could not read everything";
   }
-  const auto before = scene.place.files();
+  const auto before = lasting_files(scene.place);
   const auto backend = connect(scene.place, with_shell(script));
   CHECK_THAT(refusal(*backend, at_once()), Catch::Matchers::Contains(words));
-  CHECK(scene.place.files() == before);
+  CHECK(lasting_files(scene.place) == before);
 }
 
 TEST_CASE("commands that do not see the repository, or cannot list it, are not asked (F10)") {

@@ -118,15 +118,18 @@ TEST_CASE("what the first pass missed and the second found again is still known 
 
 TEST_CASE("a gate that is closed three times running makes the backup give up for now") {
   Scene f;
+  const BackupOptions options = Client::options(f.source.path());
   {
     const auto backend = f.place.connect();
+    Repository::create(*backend, DigestKind::md5);
+    fs::create_directories(f.place.path() + "/manifests/" + options.host + "/" + options.label);
     int closed = 0;
     backend->set_hook(before_publishing(99, [&] {
       close_gate(f.place);
       ++closed;
     }));
     try {
-      f.client.back_up(*backend, Client::options(f.source.path()));
+      f.client.back_up(*backend, options);
       FAIL("was published");
     } catch (const Error& error) {
       CHECK(error.kind() == ErrorKind::busy);
