@@ -234,8 +234,13 @@ void Verification::note_coverage(Agenda& agenda) {
 
 void Verification::confirm() {
   Confirmation confirmation(deps_.repository, options_.quick, deps_.observer, deps_.stop);
-  for (Finding& finding : findings_.take())
-    if (confirmation.is_still_damaged(finding)) damaged_.push_back(finding);
+  for (Finding& finding : findings_.take()) {
+    if (!confirmation.is_still_damaged(finding)) continue;
+    if (finding.kind == DamageKind::missing && deps_.repository.is_partial())
+      ++report_.elsewhere;
+    else
+      damaged_.push_back(finding);
+  }
 }
 
 void Verification::tell() {

@@ -52,6 +52,7 @@ struct VerifyReport {
   std::uint64_t objects_damaged = 0;  ///< contents that are damaged or missing now
   std::uint64_t paths_damaged = 0;    ///< names in revisions that need them
   std::uint64_t manifests_damaged = 0;
+  std::uint64_t elsewhere = 0;  ///< contents that are not in this partial copy
   std::uint64_t accepted = 0;        ///< contents of `objects_damaged` that are known losses
   std::uint64_t not_verified = 0;    ///< objects that could not be looked at
   std::uint64_t never_verified = 0;  ///< objects that no run has read yet

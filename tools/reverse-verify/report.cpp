@@ -62,6 +62,7 @@ std::string damage_line(const VerifyReport& report) {
       fmt::format("{} damaged or missing, {} affected", counted(report.objects_damaged, "object"),
                   counted(report.paths_damaged, "name")));
   add(report.accepted, counted(report.accepted, "known loss"));
+  add(report.elsewhere, counted(report.elsewhere, "object") + " elsewhere, as in a partial copy");
   add(report.not_verified, counted(report.not_verified, "object") + " could not be read");
   return line.empty() ? "no damage found" : line;
 }
@@ -89,6 +90,7 @@ JsonLine summary_object(const VerifyReport& report, const VerifyManner& manner, 
       .add("objects_damaged", report.objects_damaged)
       .add("paths_damaged", report.paths_damaged)
       .add("manifests_damaged", report.manifests_damaged)
+      .add("objects_elsewhere", report.elsewhere)
       .add("accepted_losses", report.accepted)
       .add("objects_not_verified", report.not_verified)
       .add("objects_never_verified", report.never_verified);
