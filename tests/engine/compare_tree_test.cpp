@@ -170,12 +170,13 @@ TEST_CASE("what cannot be read is told, and is neither missing nor damaged", "[a
 TEST_CASE("a stop ends a comparison", "[against]") {
   Scene scene;
   std::stop_source stop;
+  stop.request_stop();
   const auto backend = scene.place.connect();
   const Repository repository = Repository::open(*backend, false);
   RecordingObserver observer;
   scene.source.write("docs/a", "other");
   CHECK_THROWS_AS(compare_tree({repository, observer, stop.get_token(),
-                                [&](const TreeDifference&) { stop.request_stop(); }},
+                                [](const TreeDifference&) {}},
                                scene.head, "", scene.source.path()),
                   Cancelled);
 }
