@@ -8,6 +8,8 @@
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <filesystem>
+#include <future>
+#include <semaphore>
 #include <thread>
 
 #include "libcore/backend/sftp/client.h"
@@ -105,8 +107,16 @@ TEST_CASE("commands get their input whole and tell how they end", "[ssh][servers
 TEST_CASE("OpenSSH takes requests in one flight with the greeting", "[ssh][servers]") {
   NEEDS_SERVER(SshServer);
   const SshServer server;
-  sftp::Client client(TestServer::kName, opener(server));
-  CHECK(client.call(sftp::lstat_request(".")).type == sftp::PacketType::attrs);
+  std::binary_semaphore is_asked{0};
+  sftp::Client client(TestServer::kName, [&] {
+    is_asked.acquire();  // however slow this thread is, it has asked before the server greets
+    return opener(server)();
+  });
+  std::promise<sftp::Reply> reply;
+  client.submit(sftp::lstat_request("."),
+                [&reply](sftp::Reply&& came) { reply.set_value(std::move(came)); });
+  is_asked.release();
+  CHECK(reply.get_future().get().type == sftp::PacketType::attrs);
   CHECK(client.flights() == 1);
 }
 
