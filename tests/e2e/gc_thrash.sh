@@ -15,14 +15,14 @@ chance() { ((RANDOM % $1 == 0)); }
 # survive CODES COMMAND...: runs it, and kills it somewhere in one of three cases. Any other code than 0, 137 and CODES is
 # noted as a failure of the whole.
 survive() {
-  local codes=" 0 137 $1 " code=0
+  local codes=" 0 137 $1 " code=0 out=out.$BASHPID
   shift
   if chance 3; then
-    { timeout -s KILL "0.$(printf %03d $((RANDOM % 300)))" "$@" >"out.$BASHPID" 2>&1 || code=$?; } 2>/dev/null
+    { timeout -s KILL "0.$(printf %03d $((RANDOM % 300)))" "$@" >"$out" 2>&1 || code=$?; } 2>/dev/null
   else
-    "$@" >"out.$BASHPID" 2>&1 || code=$?
+    "$@" >"$out" 2>&1 || code=$?
   fi
-  [[ $codes == *" $code "* ]] || { echo "exit code $code: $*"; cat "out.$BASHPID"; } >>failures
+  [[ $codes == *" $code "* ]] || { echo "exit code $code: $*"; cat "$out"; } >>failures
   return 0
 }
 
@@ -57,8 +57,10 @@ forgetter() {
   RANDOM=$(($$ + 200))
   while ((SECONDS < until)); do
     revision=$(find repo/manifests -name '*.yaml' -printf '%P\n' 2>/dev/null | shuf -n 1)
-    [ -z "$revision" ] || survive "1 5" reverse forget -q ./repo "${revision%.yaml}"
-    ! chance 2 || survive 1 reverse unforget -q ./repo "${revision%.yaml}"
+    if [ -n "$revision" ]; then
+      survive "1 5" reverse forget -q ./repo "${revision%.yaml}"
+      ! chance 2 || survive 1 reverse unforget -q ./repo "${revision%.yaml}"
+    fi
     sleep "0.$((RANDOM % 5))"
   done
 }
