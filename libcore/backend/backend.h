@@ -74,6 +74,10 @@ struct Publication {
   RepoPath target;
 };
 
+struct Move {
+  RepoPath from, to;
+};
+
 enum class MoveResult {
   done,
   exists,  ///< the target's name is taken; nothing was changed (a temporary stays its upload's)
@@ -149,8 +153,21 @@ class Backend {
   /// in one step, a file may have both names for a moment, or (no hard links either: FAT) a name
   /// made at that moment is replaced.
   virtual MoveResult move(const RepoPath& from, const RepoPath& to) = 0;
+  /// `move` of each, in no order and without waiting for one after the other; results in the order
+  /// of `moves`. Where it throws, some may be done.
+  virtual std::vector<MoveResult> move_all(std::span<const Move> moves) {
+    std::vector<MoveResult> results;
+    for (const Move& one : moves) results.push_back(move(one.from, one.to));
+    return results;
+  }
   /// Removes a file. False if it was absent.
   virtual bool remove(const RepoPath& path) = 0;
+  /// `remove` of each, as `move_all` moves.
+  virtual std::vector<bool> remove_all(std::span<const RepoPath> paths) {
+    std::vector<bool> results;
+    for (const RepoPath& path : paths) results.push_back(remove(path));
+    return results;
+  }
   /// Makes a directory with the permissions and the group of the root, or the root itself (""),
   /// private to its owner. False if the name was taken. Throws `not_found` where the parent is
   /// missing.

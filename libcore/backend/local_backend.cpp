@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -18,6 +19,7 @@
 #include "libcore/backend/local_sync.h"
 #include "libcore/backend/local_upload.h"
 #include "libcore/base/error.h"
+#include "libcore/base/pipeline.h"
 #include "libcore/base/text.h"
 
 namespace reverse {
@@ -26,6 +28,8 @@ namespace {
 
 constexpr std::uint64_t kReadChunk = 1 << 20;
 constexpr std::uint64_t kPullChunk = 64 << 10;  ///< of many files at once: they share the cache
+constexpr std::size_t kRemovers = 8;      ///< threads
+constexpr std::size_t kWorthAThread = 16;  ///< files to remove
 constexpr std::uint64_t kReadAhead = 4 << 20;  ///< smaller files are read before advice would help
 
 struct CloseDirectory {
@@ -133,6 +137,7 @@ class LocalBackend final : public Backend, public DirectoryModes {
   void replace(Upload& upload, const RepoPath& target) override;
   MoveResult move(const RepoPath& from, const RepoPath& to) override;
   bool remove(const RepoPath& path) override;
+  std::vector<bool> remove_all(std::span<const RepoPath> paths) override;
   bool make_directory(const RepoPath& path) override;
   void set_mode(const RepoPath& directory, std::uint32_t mode) override;
   bool remove_directory(const RepoPath& path) override;
@@ -276,6 +281,22 @@ bool LocalBackend::remove(const RepoPath& path) {
   }
   if (!certainly_absent(errno, name)) throw_local(errno, "remove", name);
   return false;
+}
+
+/// By several threads, because each waits for the journal: of 12,000 files on ext4, two threads
+/// removed 2.7 and eight 10 times as many a second as one.
+std::vector<bool> LocalBackend::remove_all(std::span<const RepoPath> paths) {
+  std::vector<char> is_removed(paths.size());  // bytes, since threads write side by side
+  std::atomic<std::size_t> next = 0;
+  auto remove_some = [&] {
+    for (std::size_t i = next++; i < paths.size(); i = next++) is_removed[i] = remove(paths[i]);
+  };
+  Pipeline pipeline{std::stop_token()};
+  for (std::size_t i = 1; i < std::min(kRemovers, paths.size() / kWorthAThread); ++i)
+    pipeline.start(remove_some);
+  pipeline.run_here(remove_some);
+  pipeline.wait();
+  return {is_removed.begin(), is_removed.end()};
 }
 
 bool LocalBackend::make_directory(const RepoPath& path) {

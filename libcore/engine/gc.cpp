@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "libcore/base/error.h"
 #include "libcore/base/sorted.h"
@@ -18,6 +19,7 @@ namespace reverse {
 namespace {
 
 constexpr std::uint64_t kRoomForReserve = 4 << 20;  // a full disk is the one that needs it
+constexpr std::size_t kAtOnce = 4096;  // objects that are moved or deleted together
 constexpr int kPlans = 3;  // revisions may be expired by another run while they are read
 
 /// One run: the plan, and then what follows from it. In a dry run the same steps, each of which
@@ -41,6 +43,7 @@ class Collection {
   std::vector<std::string> take_marks();
   void remove_heads();
   void take_out();
+  void take_out(const std::vector<GcCandidate>& candidates);
   bool needs_closed_gate();
   void second_look();
   void settle_trash();
@@ -50,6 +53,8 @@ class Collection {
   void put_back(const TrashedObject& object);
   void make_everything_durable();
   void delete_doomed();
+  void delete_all(const std::vector<TrashedObject>& objects);
+  std::vector<bool> remove(const std::vector<RepoPath>& paths);
   void delete_remains();
   bool can_go(const TrashedRemains& remains);
   void delete_abandoned_uploads();
@@ -105,12 +110,13 @@ void Collection::expire() {
 /// Whoever takes a mark away decides: gc by moving it, or the user by removing it. Returns the
 /// revisions that gc got; the others count in full again.
 std::vector<std::string> Collection::take_marks() {
+  std::vector<TakeOut::Item> marks;
+  for (const std::string& revision : plan_.due_marks)
+    marks.push_back({layout::mark(revision), trashed_mark_name(revision)});
+  const std::vector<bool> is_moved = run_.move(marks);
   std::vector<std::string> taken;
-  for (const std::string& revision : plan_.due_marks) {
-    throw_if_stopped(stop_);
-    if (run_.move(layout::mark(revision), trashed_mark_name(revision)) == MoveResult::done)
-      taken.push_back(revision);
-  }
+  for (std::size_t i = 0; i < marks.size(); ++i)
+    if (is_moved[i]) taken.push_back(plan_.due_marks[i]);
   plan_.add_live(united(taken, plan_.half_expired));
   return taken;
 }
@@ -119,30 +125,46 @@ void Collection::remove_heads() {
   // Known to be removed before it is: a head that is missing must have a reason that can be seen.
   for (const std::string& revision : report_.expired) plan_.seen.add_removed(revision);
   with_reserve(backend_, [this] { plan_.seen.write(backend_); });
+  std::vector<TakeOut::Item> heads;
+  std::set<RepoPath> sets;
   for (const std::string& revision : report_.expired) {
-    run_.move(layout::head(revision), trashed_head_name(revision));
-    RepoPath set = layout::set_directory(revision.substr(0, revision.rfind('/')));
-    if (backend_.remove_directory(set)) backend_.remove_directory(set.substr(0, set.rfind('/')));
+    heads.push_back({layout::head(revision), trashed_head_name(revision)});
+    sets.insert(layout::set_directory(revision.substr(0, revision.rfind('/'))));
   }
+  run_.move(heads);
+  for (const RepoPath& set : sets)
+    if (backend_.remove_directory(set)) backend_.remove_directory(set.substr(0, set.rfind('/')));
 }
 
 void Collection::take_out() {
+  std::vector<GcCandidate> going;
   for (int i = 0; i < layout::kShards; ++i) {
     std::vector<GcCandidate> candidates = plan_.candidates.shard(i);
-    if (candidates.empty()) continue;
-    std::vector<ContentKey> live = plan_.live.shard(i);
-    for (const GcCandidate& candidate : candidates) {
-      throw_if_stopped(stop_);
-      if (refers_to(live, candidate.name)) continue;  // a mark was taken back since
-      if (options_.dry_run)
-        plan_.trash.add_planned(candidate.name, candidate.size, ages_.begun());
-      else if (!run_.take_out(candidate.name))
-        continue;
-      ++report_.taken_out;
-      report_.taken_out_bytes += candidate.size;
-    }
+    throw_if_stopped(stop_);
+    std::vector<ContentKey> live;
+    if (!candidates.empty()) live = plan_.live.shard(i);
+    for (const GcCandidate& candidate : candidates)
+      if (!refers_to(live, candidate.name))  // else a mark was taken back since
+        going.push_back(candidate);
+    if (going.size() >= kAtOnce || i + 1 == layout::kShards) take_out(std::exchange(going, {}));
   }
   if (report_.taken_out > 0 && !options_.dry_run) plan_.trash.list();
+}
+
+void Collection::take_out(const std::vector<GcCandidate>& candidates) {
+  std::vector<TakeOut::Item> items;
+  for (const GcCandidate& candidate : candidates)
+    items.push_back({object_path(candidate.name), to_string(candidate.name)});
+  std::vector<bool> is_moved(items.size(), true);
+  if (!options_.dry_run) is_moved = run_.move(items);
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const GcCandidate& candidate = candidates[i];
+    if (!is_moved[i]) continue;
+    if (options_.dry_run)
+      plan_.trash.add_planned(candidate.name, candidate.size, ages_.begun());
+    ++report_.taken_out;
+    report_.taken_out_bytes += candidate.size;
+  }
 }
 
 /// Whether anything is to be put back or deleted, which takes a second look.
@@ -241,23 +263,41 @@ void Collection::make_everything_durable() {
 }
 
 void Collection::delete_doomed() {
+  std::vector<TrashedObject> going;
   for (int i = 0; i < layout::kShards; ++i) {
-    for (const TrashedObject& object : doomed_.shard(i)) {
-      throw_if_stopped(stop_);
-      if (!options_.dry_run && !backend_.remove(plan_.trash.path(object))) continue;
-      ++report_.deleted;
-      report_.deleted_bytes += object.size;
-    }
+    throw_if_stopped(stop_);
+    const std::vector<TrashedObject> doomed = doomed_.shard(i);
+    going.insert(going.end(), doomed.begin(), doomed.end());
+    if (going.size() >= kAtOnce || i + 1 == layout::kShards) delete_all(std::exchange(going, {}));
   }
+}
+
+void Collection::delete_all(const std::vector<TrashedObject>& objects) {
+  std::vector<RepoPath> paths;
+  for (const TrashedObject& object : objects) paths.push_back(plan_.trash.path(object));
+  const std::vector<bool> is_removed = remove(paths);
+  for (std::size_t i = 0; i < objects.size(); ++i) {
+    if (!is_removed[i]) continue;
+    ++report_.deleted;
+    report_.deleted_bytes += objects[i].size;
+  }
+}
+
+/// True for those that were there; in dry runs all.
+std::vector<bool> Collection::remove(const std::vector<RepoPath>& paths) {
+  return options_.dry_run ? std::vector<bool>(paths.size(), true) : backend_.remove_all(paths);
 }
 
 /// Heads and marks that have waited long enough, and directories that are empty by now; a young one
 /// that never held anything may be another run's.
 void Collection::delete_remains() {
-  for (bool marks : {true, false})  // a mark without its head would look like work left undone
+  for (bool marks : {true, false}) {  // a mark without its head would look like work left undone
+    std::vector<RepoPath> paths;
     for (const TrashedRemains& remains : plan_.trash.remains())
       if (revision_of_trashed_mark(remains.name).has_value() == marks && can_go(remains))
-        backend_.remove(plan_.trash.path(remains));
+        paths.push_back(plan_.trash.path(remains));
+    backend_.remove_all(paths);
+  }
   for (const TrashRun& run : plan_.trash.runs())
     if (run.is_used || ages_.run_is_due(run.changed))
       backend_.remove_directory(trash_run(run.name));
@@ -274,13 +314,18 @@ void Collection::delete_abandoned_uploads() {
   std::vector<ListedFile> files;
   list_if_there(backend_, layout::kTemporaries,
                 [&files](const ListedFile& file) { files.push_back(file); });
-  for (const ListedFile& file : files) {
+  std::erase_if(files, [this](const ListedFile& file) {
     bool is_published = file.stat.links > 1;  // under its second name
     bool is_abandoned = is_published || ages_.upload_is_due(file.stat.mtime);
-    if (file.stat.type != FileType::file || !is_abandoned) continue;
-    if (!options_.dry_run && !backend_.remove(layout::kTemporaries + "/" + file.name)) continue;
+    return file.stat.type != FileType::file || !is_abandoned;
+  });
+  std::vector<RepoPath> paths;
+  for (const ListedFile& file : files) paths.push_back(layout::kTemporaries + "/" + file.name);
+  const std::vector<bool> is_removed = remove(paths);
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (!is_removed[i]) continue;
     ++report_.temporaries;
-    report_.temporary_bytes += file.stat.size;
+    report_.temporary_bytes += files[i].stat.size;
   }
 }
 

@@ -1,6 +1,7 @@
 #include "libcore/engine/gc_trash.h"
 
 #include <set>
+#include <utility>
 
 #include "libcore/base/error.h"
 #include "libcore/base/random.h"
@@ -74,19 +75,30 @@ PutBack Trash::put_back(const TrashedObject& object) {
 
 TakeOut::TakeOut(Backend& backend) : backend_(backend), run_(random_hex(16)) {}
 
-MoveResult TakeOut::move(const RepoPath& from, const std::string& name) {
+std::vector<bool> TakeOut::move(std::span<const Item> items) {
+  if (items.empty()) return {};
+  std::vector<Move> moves;
+  for (const Item& item : items) moves.push_back({item.from, trash_path(run_, item.name)});
+  bool is_tried = false;
   return with_reserve(backend_, [&] {
+    const bool is_again = std::exchange(is_tried, true);
     if (!is_made_) {
       backend_.make_directory(layout::kTrash);
       backend_.make_directory(trash_run(run_));
       is_made_ = true;
     }
-    return backend_.move(from, trash_path(run_, name));
+    const std::vector<MoveResult> results = backend_.move_all(moves);
+    std::vector<bool> is_moved;
+    for (std::size_t i = 0; i < moves.size(); ++i)  // nobody else gives names in this directory
+      is_moved.push_back(results[i] == MoveResult::done ||
+                         (is_again && backend_.stat(moves[i].to).has_value()));
+    return is_moved;
   });
 }
 
 bool TakeOut::take_out(const ObjectName& name) {
-  return move(object_path(name), to_string(name)) == MoveResult::done;
+  const Item item{object_path(name), to_string(name)};
+  return move({&item, 1}).front();
 }
 
 bool fits_name(const Sums& sums, const ObjectName& name) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,9 +42,13 @@ class TakeOut {
   explicit TakeOut(Backend& backend);
 
   const std::string& run() const { return run_; }
-  /// Renames `from`, wherever it lies, to `name` in that directory; gives up the reserve if the
-  /// disk is full.
-  MoveResult move(const RepoPath& from, const std::string& name);
+  /// Something, wherever it lies, and the name that it gets in that directory.
+  struct Item {
+    RepoPath from;
+    std::string name;
+  };
+  /// Renames all; true for those that were there. Gives up the reserve if the disk is full.
+  std::vector<bool> move(std::span<const Item> items);
   /// G4: takes an object out. False if it is not there (any more).
   bool take_out(const ObjectName& name);
 

@@ -137,6 +137,14 @@ TEST_CASE("move renames files and directories without replacing", "[backend]") {
   CHECK(backend.move("to/sub/file", "name") == MoveResult::done);
   CHECK(content(backend, "name") == "bytes");
   CHECK(names(backend, "") == Names{"name", "other", "to"});
+  put(backend, "third", "third");
+  const std::vector<Move> moves{{"other", "to/a"}, {"absent", "to/b"}, {"third", "name"}};
+  CHECK(backend.move_all(moves) ==
+        std::vector{MoveResult::done, MoveResult::gone, MoveResult::exists});
+  CHECK(content(backend, "to/a") == "other");
+  CHECK(content(backend, "name") == "bytes");
+  CHECK(names(backend, "") == Names{"name", "third", "to"});
+  CHECK(backend.move_all({}).empty());
 }
 
 TEST_CASE("removing tells whether there was something", "[backend]") {
@@ -151,6 +159,10 @@ TEST_CASE("removing tells whether there was something", "[backend]") {
   CHECK_THROWS_AS(backend.remove("d"), Error);
   CHECK_THROWS_AS(backend.remove_directory("d/file"), Error);
   CHECK(backend.remove("d/file"));
+  put(backend, "d/one", "x");
+  put(backend, "d/two", "x");
+  const std::vector<RepoPath> paths{"d/one", "absent", "d/two"};
+  CHECK(backend.remove_all(paths) == std::vector{true, false, true});
   CHECK(backend.remove_directory("d"));
   CHECK(names(backend, "").empty());
 }

@@ -101,7 +101,7 @@ TEST_CASE("an account that may only add backs up again and again", "[servers][ro
     CHECK(scene.collect().temporaries > 40);
     CHECK(files_in(scene.root() + "/tmp") < 4);  // what was not published keeps for a week
   }
-  SECTION("the owner's gc removes its revisions, and closes the gate on what it left there") {
+  SECTION("the owner's gc removes its revisions, and closes the gate on what it left there (F7)") {
     GcOptions options;
     options.grace = std::chrono::seconds(0);
     options.forget = {first.head.revision()};

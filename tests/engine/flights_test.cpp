@@ -4,7 +4,9 @@
 
 #include "libcore/backend/sftp/child_link.h"
 #include "libcore/backend/sftp/sftp_backend.h"
+#include "libcore/store/marks.h"
 #include "tests/engine/client.h"
+#include "tests/engine/gc_scene.h"
 #include "tests/support/links.h"
 #include "tests/support/temp_tree.h"
 
@@ -143,6 +145,28 @@ TEST_CASE("a machine that knows nothing of a repository lists it, reads what it 
   CHECK(report.head.new_objects <= 1 + 3);  // that one, and pages of another set
   CHECK(place.flights() <= 90);
   CHECK(defects(*look) == Lines{});
+}
+
+TEST_CASE("what gc takes out and deletes costs no round trip of its own", "[flights]") {
+  std::vector<std::uint64_t> flights;
+  for (int count : {3, 300}) {
+    FarPlace place(Kind::openssh);
+    TempTree source;
+    Client client;
+    const auto near = open_local_backend(place.path(), Durability::none);
+    BackupOptions options = Client::options(source.path());
+    make_files(source, count);
+    const std::string old = client.back_up(*near, options).head.revision();
+    for (int i = 0; i < count; ++i)
+      source.write(fmt::format("d{}/f{}", i % 10, i), fmt::format("another content {}", i));
+    client.back_up(*near, options);
+    make_marks(*near, {old});
+    const auto far = place.connect();
+    CHECK(collect(*far, at_once()).deleted >= static_cast<std::uint64_t>(count));
+    flights.push_back(place.flights());
+    CHECK(defects(*near) == Lines{});
+  }
+  CHECK(flights[1] <= flights[0] + 8);
 }
 
 }  // namespace

@@ -94,7 +94,7 @@ void for_every_cut(bool replies_arrive,
   CHECK(packets > 30);
 }
 
-TEST_CASE("a backup whose connection breaks at any packet goes on by itself", "[sftp]") {
+TEST_CASE("a backup whose connection breaks at any packet goes on by itself (F12)", "[sftp]") {
   for_every_cut(GENERATE(false, true), [](Scene& scene, const sftp::Cut& cut) {
     const BackupReport report = scene.back_up(*scene.place.connect({cut}));
     REQUIRE(report.head.outcome == Outcome::complete);

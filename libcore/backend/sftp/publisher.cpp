@@ -113,15 +113,38 @@ std::vector<Reply> Publisher::ask(Way way, const std::vector<Naming>& namings,
   return replies;
 }
 
-MoveResult Publisher::move(const Naming& naming) {
-  const Way used = way(directory_of(naming.from));
+std::vector<MoveResult> Publisher::move(const std::vector<Naming>& namings) {
+  if (namings.empty()) return {};
+  const Way used = way(directory_of(namings.front().from));
   const bool replaces = used != Way::rename && used != Way::link_and_leave;
-  if (replaces && server_.examine(naming.to)) return MoveResult::exists;
-  const Request request = rename_request(naming.from, naming.to);
-  Reply reply = std::move(Server::call_all(server_.pool().front(), {request}).front());
-  // Never tried again: by now the name may be another file's, and moving that was not asked for.
-  if (reply.lost) server_.throw_failure(reply, act_of(Way::rename), naming.to);
-  return settle(reply, naming, act_of(Way::rename));
+  const std::vector<bool> is_taken =
+      replaces ? taken(namings) : std::vector<bool>(namings.size(), false);
+  std::vector<Request> requests;
+  for (std::size_t i = 0; i < namings.size(); ++i)
+    if (!is_taken[i]) requests.push_back(rename_request(namings[i].from, namings[i].to));
+  const std::vector<Reply> replies =
+      Server::call_all(server_.pool().front(), std::move(requests));
+  std::vector<MoveResult> results(namings.size(), MoveResult::exists);
+  auto reply = replies.begin();
+  for (std::size_t i = 0; i < namings.size(); ++i) {
+    if (is_taken[i]) continue;
+    // Never tried again: by now the name may be another file's, and moving that was not asked for.
+    if (reply->lost) server_.throw_failure(*reply, act_of(Way::rename), namings[i].to);
+    results[i] = settle(*reply++, namings[i], act_of(Way::rename));
+  }
+  return results;
+}
+
+/// Which of the new names are somebody's already.
+std::vector<bool> Publisher::taken(const std::vector<Naming>& namings) const {
+  std::vector<Request> looks;
+  for (const Naming& naming : namings) looks.push_back(lstat_request(naming.to));
+  const std::vector<Reply> found = Server::call_all(server_.pool().front(), std::move(looks));
+  std::vector<bool> is_taken;
+  for (std::size_t i = 0; i < namings.size(); ++i)
+    is_taken.push_back(found[i].type == PacketType::attrs ||
+                       (!is_absent(found[i]) && server_.examine(namings[i].to)));
+  return is_taken;
 }
 
 /// What a reply means: version 3 has one word for "taken" and for everything else.

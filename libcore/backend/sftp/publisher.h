@@ -30,8 +30,9 @@ class Publisher {
   /// In one flight, usually. Lost replies are settled. Temporaries are gone then, or (accounts that
   /// remove nothing) left to gc. Throws what a server means that gives no names.
   std::vector<MoveResult> publish(const std::vector<Naming>& namings, Behind* behind = nullptr);
-  /// Renames a file or directory, once: where the reply is lost, that is thrown.
-  MoveResult move(const Naming& naming);
+  /// Renames files or directories in one flight, usually, and each once: where a reply is lost, that
+  /// is thrown.
+  std::vector<MoveResult> move(const std::vector<Naming>& namings);
   /// In words, for a server with these abilities.
   static std::string describe(const Abilities& abilities);
 
@@ -47,6 +48,7 @@ class Publisher {
   Way way(const std::string& directory);
   std::vector<Reply> ask(Way way, const std::vector<Naming>& namings,
                          Behind* behind = nullptr) const;
+  std::vector<bool> taken(const std::vector<Naming>& namings) const;
   static const char* act_of(Way way);
   MoveResult settle(const Reply& reply, const Naming& naming, const char* act) const;
   MoveResult ask_again(Way way, const Naming& naming) const;

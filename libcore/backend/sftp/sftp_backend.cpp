@@ -49,7 +49,9 @@ class SftpBackend final : public Backend, public DirectoryModes, public Examinab
   std::vector<MoveResult> publish(std::span<const Publication> publications) override;
   void replace(Upload& upload, const RepoPath& target) override;
   MoveResult move(const RepoPath& from, const RepoPath& to) override;
+  std::vector<MoveResult> move_all(std::span<const Move> moves) override;
   bool remove(const RepoPath& path) override;
+  std::vector<bool> remove_all(std::span<const RepoPath> paths) override;
   bool make_directory(const RepoPath& path) override;
   void set_mode(const RepoPath& directory, std::uint32_t mode) override;
   void make_directories(std::span<const RepoPath> paths) override;
@@ -335,24 +337,40 @@ void SftpBackend::replace(Upload& upload, const RepoPath& target) {
 }
 
 MoveResult SftpBackend::move(const RepoPath& from, const RepoPath& to) {
-  MoveResult result = publisher_.move({server_.full(from), server_.full(to)});
-  if (result == MoveResult::done) {
-    note_change(from);
-    note_change(to);
+  const Move move{from, to};
+  return move_all({&move, 1}).front();
+}
+
+std::vector<MoveResult> SftpBackend::move_all(std::span<const Move> moves) {
+  std::vector<Publisher::Naming> namings;
+  for (const Move& move : moves) namings.push_back({server_.full(move.from), server_.full(move.to)});
+  std::vector<MoveResult> results = publisher_.move(namings);
+  for (std::size_t i = 0; i < moves.size(); ++i) {
+    if (results[i] != MoveResult::done) continue;
+    note_change(moves[i].from);
+    note_change(moves[i].to);
   }
-  return result;
+  return results;
 }
 
 bool SftpBackend::remove(const RepoPath& path) {
-  std::string name = server_.full(path);
-  Server::Answer answer = server_.ask(remove_request(name));
-  if (is_absent(answer.reply)) {
-    if (answer.repeated) note_change(path);
-    return answer.repeated;
+  return remove_all({&path, 1}).front();
+}
+
+std::vector<bool> SftpBackend::remove_all(std::span<const RepoPath> paths) {
+  std::vector<Request> requests;
+  for (const RepoPath& path : paths) requests.push_back(remove_request(server_.full(path)));
+  std::vector<Reply> replies = Server::call_all(server_.pool().front(), std::move(requests));
+  std::vector<bool> results;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const std::string name = server_.full(paths[i]);
+    const bool is_repeated = replies[i].lost;  // it may have been removed before
+    if (is_repeated) replies[i] = server_.call(remove_request(name));
+    if (!is_absent(replies[i])) server_.check(replies[i], "remove", name);
+    results.push_back(is_repeated || !is_absent(replies[i]));
+    if (results.back()) note_change(paths[i]);
   }
-  server_.check(answer.reply, "remove", name);
-  note_change(path);
-  return true;
+  return results;
 }
 
 /// The bits of a new directory in this one.
