@@ -54,7 +54,8 @@ class Attempt {
         options_(options),
         earlier_(earlier),
         writer_(deps.repository, deps.present),
-        reading_(writer_, deps.repository.info().digest, deps.observer.progress, kReaders,
+        uploads_(writer_, deps.open_uploads, options.host + "/" + options.label, options.source, deps.observer),
+        reading_(writer_, uploads_, deps.repository.info().digest, deps.observer.progress, kReaders,
                  large_together(deps.repository)),
         learning_(deps.catalog, deps.observer),
         window_(kWindowBatches) {
@@ -96,6 +97,7 @@ class Attempt {
   const BackupOptions& options_;
   Earlier& earlier_;
   RepositoryWriter writer_;
+  LargeUploads uploads_;
   ReadStage reading_;
   CatalogStage learning_;
   BoundedQueue<std::shared_ptr<Batch>> window_;
@@ -131,6 +133,7 @@ std::optional<BackupReport> Attempt::run() {
     return std::nullopt;
   }
   finish_catalog();
+  report_.went_on = uploads_.went_on();
   return std::move(report_);
 }
 
@@ -387,6 +390,7 @@ void Attempt::count_new(Head& head) const {
 
 void Attempt::finish_catalog() {
   if (options_.dry_run || !scan_) return;
+  uploads_.finish();
   learning_.finish({options_.source, report_.head.set(), scan_->device(),
                     scan_->file_system().type, report_.head.entries});
 }

@@ -188,7 +188,23 @@ void RepositoryWriter::put(const Sums& sums, const std::function<void(ByteSink&)
 
 void RepositoryWriter::put(const Sums& sums, std::unique_ptr<Upload> upload) {
   std::optional<ObjectWriter::Claim> mine = claim(sums);
-  if (mine) objects_.put(std::move(*mine), std::move(upload));
+  if (mine)
+    objects_.put(std::move(*mine), std::move(upload));
+  else
+    upload->discard();
+}
+
+std::unique_ptr<Upload> RepositoryWriter::take_over(const std::string& left, std::uint64_t confirmed,
+                                                    std::uint64_t size, const std::string& name) {
+  return objects_.take_over({layout::kTemporaries + "/" + left, confirmed, size}, name);
+}
+
+void RepositoryWriter::remove_temporary(const std::string& name) {
+  try {
+    repository_.backend().remove(layout::kTemporaries + "/" + name);
+  } catch (const Error&) {
+    // It is left to gc.
+  }
 }
 
 // --- W3 to W5: the head

@@ -48,6 +48,14 @@ class RepositoryWriter {
   void put(const Sums& sums, const std::function<void(ByteSink&)>& fill);
   /// A new temporary to stream into, for content whose sums are known only afterwards.
   std::unique_ptr<Upload> create() { return objects_.create(); }
+  /// Likewise as tmp/NAME, which must be as good as random.
+  std::unique_ptr<Upload> create(const std::string& name) { return objects_.create(name); }
+  /// Likewise, going on with tmp/LEFT of an ended run, of which so many bytes from the first on were there of `size` in the end.
+  /// nullptr where that cannot be had (`Backend::take_over`).
+  std::unique_ptr<Upload> take_over(const std::string& left, std::uint64_t confirmed, std::uint64_t size,
+                                    const std::string& name);
+  /// Removes tmp/NAME that an ended run has left, as far as this account may.
+  void remove_temporary(const std::string& name);
   /// Stores what was streamed (and not closed yet) unless it is present; takes the upload either way.
   void put(const Sums& sums, std::unique_ptr<Upload> upload);
 

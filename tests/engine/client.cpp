@@ -94,7 +94,10 @@ BackupReport Client::back_up(Backend& backend, const BackupOptions& options,
                   PresentSet::open(cache(), *id, warn)->basis());
   const OpenedRepository opened = open_for_writing(backend, *catalog, open);
   const auto present = PresentSet::open(cache(), opened.repository.info().id, warn);
-  return run_backup({opened.repository, *catalog, *present, *observer, stop}, options);
+  const auto open_uploads = [&] {
+    return UploadJournal::open(cache(), opened.repository.info().id, warn);
+  };
+  return run_backup({opened.repository, *catalog, *present, *observer, stop, open_uploads}, options);
 }
 
 BackupReport Client::back_up(const Place& place, const BackupOptions& options) {

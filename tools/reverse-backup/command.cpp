@@ -1,5 +1,6 @@
 #include "tools/reverse-backup/command.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
@@ -68,6 +69,9 @@ std::string counts_line(const BackupReport& report, double seconds, bool dry_run
   if (report.files_changed_while_read > 0)
     line +=
         fmt::format(" · {} changed while read (stored, marked)", report.files_changed_while_read);
+  if (const LargeUploads::WentOn& large = report.went_on; large.files > 0)
+    line += fmt::format(" · {} went on at {} of {}", counted(large.files, "large file"),
+                        format_bytes(large.bytes), format_bytes(large.of_bytes));
   if (report.files_vanished > 0)
     line += fmt::format(" · {} vanished meanwhile", report.files_vanished);
   if (report.nested_revisions > 0)
@@ -97,7 +101,9 @@ JsonLine summary_object(const BackupReport& report, double seconds, bool dry_run
   line.add("dirs_new", report.dirs_new).add("dirs_changed", report.dirs_changed);
   line.add("dirs_unmodified", report.dirs_unmodified).add("data_added", report.data_added);
   line.add("total_files_processed", head.files).add("total_bytes_processed", head.bytes);
-  line.add("bytes_sent", report.data_added).add("bytes_read", report.bytes_read);
+  const std::uint64_t there = std::min(report.went_on.bytes, report.data_added);
+  line.add("bytes_sent", report.data_added - there).add("bytes_read", report.bytes_read);
+  line.add("files_resumed", report.went_on.files).add("bytes_resumed", report.went_on.bytes);
   line.add("nested_revisions", report.nested_revisions);
   line.add("backup_start", head.started);
   line.add("backup_end", head.finished.empty() ? to_rfc3339_local(now()) : head.finished);
@@ -245,7 +251,13 @@ BackupReport BackupCommand::attempt(const BackupOptions& options, Invocation& ca
   CliObserver observer(call.output, call.output.verbosity() > 0 || options.dry_run);
   ProgressPrinter progress(call.io, call.output, call.common,
                            [&] { return observer.snapshot("backup", "read"); });
-  return run_backup({repository, *catalog_, *present, observer, call.io.stop}, options);
+  const auto open_uploads = [&] {
+    return UploadJournal::open(
+        call.common.cache_dir, repository.info().id,
+        [&](const std::string& message) { call.output.warning(message); });
+  };
+  return run_backup({repository, *catalog_, *present, observer, call.io.stop, open_uploads},
+                    options);
 }
 
 void BackupCommand::tell(const BackupReport& report, double seconds, ExitCode code,

@@ -49,6 +49,8 @@ class Pool {
   void grow_fully();
   /// The connections that are ready, the front one first.
   std::vector<Client*> ready();
+  /// What to say of a loss that is not mended: "given up after 30 min"; empty where it was not tried.
+  std::string given_up() const;
   /// Something was achieved that a later loss does not undo.
   void note_progress();
   /// How often the front connection was made anew. Where that has changed, the server itself may

@@ -149,14 +149,21 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
     stage_ = Stage::opening;
     lock.unlock();
     for (const Lane& lane : old)
-      if (was_open) lane.client->submit(close_request(lane.handle), [](Reply&&) {});
+      if (was_open && !lane.handle.empty())
+        lane.client->submit(close_request(lane.handle), [](Reply&&) {});
     lock.lock();
     send_kept(lock);
   }
-  /// All bytes before this offset were confirmed; nullopt: all there were.
-  std::optional<std::uint64_t> confirmed() {
+  /// Of the `written` bytes so many from the beginning were confirmed.
+  std::uint64_t confirmed(std::uint64_t written) {
     std::lock_guard lock(mutex_);
-    return pieces_.empty() ? std::nullopt : std::optional(pieces_.begin()->first);
+    if (!was_made()) return 0;
+    return pieces_.empty() ? written : pieces_.begin()->first;
+  }
+  /// True if something worse happened than the loss of a connection.
+  bool has_failed() {
+    std::lock_guard lock(mutex_);
+    return failure_.has_value();
   }
   Client& client() { return *lanes_[0].client; }
   bool was_made() const { return !lanes_[0].handle.empty(); }
@@ -274,7 +281,8 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
 };
 
 SftpUpload::SftpUpload(const Server& server, Client& client, OpenUploads& open, std::string path,
-                       std::uint32_t mode, bool sync, std::uint64_t stripe_from)
+                       std::uint32_t mode, bool sync, std::uint64_t stripe_from,
+                       std::optional<Begun> begun)
     : server_(server),
       path_(std::move(path)),
       mode_(mode),
@@ -282,14 +290,19 @@ SftpUpload::SftpUpload(const Server& server, Client& client, OpenUploads& open, 
       generation_(server.pool().generation()),
       chunk_(chunk_of(client)),
       transfer_(std::make_shared<Transfer>(client, open, sync)),
+      there_(begun ? begun->there : 0),
       stripe_from_(stripe_from),
-      widen_at_(stripe_from) {
-  transfer_->begin(open_request(path_, kWrite | kCreate | kExclusive, mode));
+      widen_at_(stripe_from),
+      is_in_doubt_(begun.has_value()) {
+  if (begun)
+    transfer_->resume(client, std::move(begun->handle));
+  else
+    transfer_->begin(open_request(path_, kWrite | kCreate | kExclusive, mode));
 }
 
 SftpUpload::~SftpUpload() {
   if (!is_closed_) transfer_->end();
-  if (is_published_) return;
+  if (is_published_ || (is_kept_ && !transfer_->has_failed())) return;
   transfer_->wait_closed();  // servers that cannot remove an open file
   if (transfer_->was_made()) transfer_->client().submit(remove_request(path_), [](Reply&&) {});
 }
@@ -300,6 +313,11 @@ bool SftpUpload::is_synced() const {
 
 void SftpUpload::write(ByteView bytes) {
   if (is_closed_) fail(ErrorKind::internal, "write {}: closed", server_.quote(path_));
+  if (offset_ < there_) {
+    const std::uint64_t known = std::min<std::uint64_t>(bytes.size(), there_ - offset_);
+    offset_ += known;
+    bytes.remove_prefix(known);
+  }
   if (bytes.empty()) return;
   if (is_hole(bytes)) {
     send_buffer();
@@ -345,30 +363,36 @@ void SftpUpload::widen() {
   server_.check(server_.call(set_mode_request(path_, mode_)), "chmod", path_);
 }
 
-/// Its handle over another connection; nullopt if that is lost as well.
-std::optional<std::string> SftpUpload::reopen(Client& client) {
-  server_.call(set_mode_request(path_, mode_ | kOwnerWrites));
-  Reply reply = std::move(Server::call_all(client, {open_request(path_, kWrite)})[0]);
-  if (reply.lost) return std::nullopt;
-  server_.check(server_.call(set_mode_request(path_, mode_)), "chmod", path_);
-  if (reply.type == PacketType::handle) return std::move(reply.handle);
-  fail(ErrorKind::network, "{}: what was sent before the connection was lost cannot be gone on with",
-       server_.quote(path_));
+Reply SftpUpload::open_again(const Server& server, Client& client, const std::string& path,
+                             std::uint32_t mode) {
+  server.call(set_mode_request(path, mode | kOwnerWrites));
+  Reply reply = std::move(Server::call_all(client, {open_request(path, kWrite)})[0]);
+  if (reply.lost) return reply;
+  server.check(server.call(set_mode_request(path, mode)), "chmod", path);
+  return reply;
+}
+
+std::uint64_t SftpUpload::confirmed() {
+  return std::max(there_, transfer_->confirmed(offset_));
 }
 
 /// Goes on where the server has confirmed all, over a connection made anew.
 void SftpUpload::resume() {
   transfer_->wait_idle();
-  const std::uint64_t confirmed = transfer_->confirmed().value_or(offset_);
-  if (confirmed > resumed_at_) server_.pool().note_progress();
-  resumed_at_ = confirmed;
+  const std::uint64_t there = confirmed();
+  if (there > resumed_at_) server_.pool().note_progress();
+  resumed_at_ = there;
   Client& client = server_.pool().front();
   generation_ = server_.pool().generation();
-  std::optional<std::string> handle = reopen(client);
-  if (!handle) return;
+  Reply opened = open_again(server_, client, path_, mode_);
+  if (opened.lost) return;
+  if (opened.type != PacketType::handle)
+    fail(ErrorKind::network,
+         "{}: what was sent before the connection was lost cannot be gone on with",
+         server_.quote(path_));
   is_in_doubt_ = true;
-  transfer_->resume(client, std::move(*handle));
-  server_.pool().tell(fmt::format("{} goes on at {}", server_.quote(path_), format_bytes(confirmed)));
+  transfer_->resume(client, std::move(opened.handle));
+  server_.pool().tell(fmt::format("{} goes on at {}", server_.quote(path_), format_bytes(there)));
 }
 
 bool SftpUpload::read_back(ByteSink& sink) {
