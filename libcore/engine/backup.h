@@ -10,6 +10,7 @@
 
 #include "libcore/catalog/catalog.h"
 #include "libcore/catalog/present_set.h"
+#include "libcore/engine/expect_backup.h"
 #include "libcore/engine/large_uploads.h"
 #include "libcore/engine/observer.h"
 #include "libcore/scan/walk.h"
@@ -59,6 +60,7 @@ struct BackupDeps {
   Observer& observer;
   std::stop_token stop;
   OpenJournal open_uploads = {};  ///< so that large files go on where an earlier run stopped
+  AskedHead* asked_head = nullptr;  ///< taken by the first attempt, if there is one
 };
 
 struct BackupReport {

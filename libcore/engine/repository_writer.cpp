@@ -53,11 +53,15 @@ bool RepositoryWriter::holds(const PresentSet::Basis& basis, const std::string& 
   }
 }
 
-void RepositoryWriter::begin(const std::string& id, const std::string& seen) {
+void RepositoryWriter::begin(const std::string& id, const std::string& seen, AskedHead asked) {
   Backend& backend = repository_.backend();
   id_ = id;
   std::optional<PresentSet::Basis> basis = present_.basis();
-  if (basis) head_upload_ = open_head(backend, basis->token, id);
+  const bool was_asked = asked.upload && basis && asked.token == basis->token && asked.id == id;
+  if (was_asked)
+    head_upload_ = confirm_head(std::move(asked.upload));
+  else if (basis)
+    head_upload_ = open_head(backend, basis->token, id);
   if (head_upload_) {
     token_ = basis->token;
     trusts_ = holds(*basis, seen);

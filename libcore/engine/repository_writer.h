@@ -12,6 +12,7 @@
 
 #include "libcore/catalog/present_set.h"
 #include "libcore/engine/cited_contents.h"
+#include "libcore/engine/expect_backup.h"
 #include "libcore/engine/stored_sizes.h"
 #include "libcore/engine/trash_lookup.h"
 #include "libcore/store/gate.h"
@@ -28,7 +29,8 @@ class RepositoryWriter {
 
   /// W1: finds or opens a gate, and decides which knowledge of earlier runs still holds. Once, before anything else.
   /// `id`: of the head that will be published in the end. `seen`: a revision ("HOST/LABEL/NAME") that was found in this run; or "".
-  void begin(const std::string& id, const std::string& seen = "");
+  /// `asked`: the head's temporary, where it was asked for.
+  void begin(const std::string& id, const std::string& seen = "", AskedHead asked = {});
 
   /// After `begin`: learns from a revision which contents are stored under their digest, so that they need not be read to be
   /// relied on. For a machine without knowledge of earlier runs. One that was forgotten meanwhile teaches nothing.

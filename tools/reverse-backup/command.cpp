@@ -27,8 +27,8 @@ class BackupCommand : public Command {
   ExitCode execute(Invocation& call) override;
 
  private:
-  void expect_reads(Backend& backend, const std::string& location, const BackupOptions& options,
-                    Invocation& call) const;
+  AskedHead expect_reads(Backend& backend, const std::string& location,
+                         const BackupOptions& options, Invocation& call) const;
   ExitCode run_all(std::vector<BackupOptions> planned, Invocation& call,
                    const Repository& repository);
   ExitCode run_one(BackupOptions& options, Invocation& call, const Repository& repository);
@@ -46,6 +46,7 @@ class BackupCommand : public Command {
 
   BackupChoices choices_;
   std::unique_ptr<Catalog> catalog_;
+  AskedHead* asked_head_ = nullptr;  // while it runs
   bool single_ = true;  // one source: its summary is that of the run
 };
 
@@ -139,18 +140,22 @@ ExitCode BackupCommand::execute(Invocation& call) {
     Repository empty = Repository::create(*backend, choices_.digest.value_or(DigestKind::md5));
     return run_all(std::move(planned), call, empty);
   }
-  if (location.is_remote()) expect_reads(*backend, path, planned.front(), call);
+  AskedHead asked;
+  if (location.is_remote()) asked = expect_reads(*backend, path, planned.front(), call);
+  asked_head_ = &asked;
   OpenedRepository opened = open_for_writing(*backend, *catalog_, open);
   if (opened.created) call.output.note(creation_note(location, *backend));
   return run_all(std::move(planned), call, opened.repository);
 }
 
-/// Has a distant repository that is known be read ahead.
-void BackupCommand::expect_reads(Backend& backend, const std::string& location,
-                                 const BackupOptions& options, Invocation& call) const {
-  if (const std::optional<std::string> id = catalog_->repository_at(location))
-    expect_backup(backend, options.host + "/" + options.label,
-                  open_present_set(*id, call)->basis());
+/// Has a distant repository that is known be read ahead. A dry run asks for nothing that it would have to remove.
+AskedHead BackupCommand::expect_reads(Backend& backend, const std::string& location,
+                                      const BackupOptions& options, Invocation& call) const {
+  const std::optional<std::string> id = catalog_->repository_at(location);
+  if (!id) return {};
+  std::optional<PresentSet::Basis> basis;
+  if (!call.common.dry_run) basis = open_present_set(*id, call)->basis();
+  return expect_backup(backend, options.host + "/" + options.label, basis);
 }
 
 ExitCode BackupCommand::run_all(std::vector<BackupOptions> planned, Invocation& call,
@@ -256,8 +261,9 @@ BackupReport BackupCommand::attempt(const BackupOptions& options, Invocation& ca
         call.common.cache_dir, repository.info().id,
         [&](const std::string& message) { call.output.warning(message); });
   };
-  return run_backup({repository, *catalog_, *present, observer, call.io.stop, open_uploads},
-                    options);
+  return run_backup(
+      {repository, *catalog_, *present, observer, call.io.stop, open_uploads, asked_head_},
+      options);
 }
 
 void BackupCommand::tell(const BackupReport& report, double seconds, ExitCode code,

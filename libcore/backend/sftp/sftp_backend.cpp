@@ -308,8 +308,8 @@ SftpBackend::Opened SftpBackend::open_above(const RepoPath& target) const {
   return above;
 }
 
-/// Gives one name and syncs the directories above it in one flight. Those that are synced are taken
-/// for `synced` only if the name was given.
+/// Gives one name and syncs the directories above it: in one flight where order is kept. Those that
+/// are synced are taken for `synced` only if the name was given.
 MoveResult SftpBackend::publish_and_sync(const Publisher::Naming& naming, const Opened& above,
                                          std::set<std::string>& synced) {
   Publisher::Behind syncs;
@@ -320,7 +320,10 @@ MoveResult SftpBackend::publish_and_sync(const Publisher::Naming& naming, const 
     names.push_back(&above.names[i]);
   }
   syncs.client = above.client;
-  const MoveResult result = publisher_.publish({naming}, &syncs)[0];
+  const bool keeps_order = Server::keeps_order(*above.client);
+  const MoveResult result = publisher_.publish({naming}, keeps_order ? &syncs : nullptr)[0];
+  if (!keeps_order && result == MoveResult::done)
+    syncs.replies = Server::call_all(*above.client, std::move(syncs.requests));
   for (const Reply& opened : above.replies)
     if (opened.type == PacketType::handle)
       above.client->submit(close_request(opened.handle), [](Reply&&) {});
@@ -335,7 +338,7 @@ MoveResult SftpBackend::publish_and_sync(const Publisher::Naming& naming, const 
 std::vector<MoveResult> SftpBackend::publish(std::span<const Publication> publications) {
   // What a barrier behind a single name will want is had in the flights of the name itself: a head's, above all.
   std::optional<Opened> above;
-  if (publications.size() == 1 && syncer_.syncs_directories_in_order())
+  if (publications.size() == 1 && syncer_.syncs_directories())
     above = open_above(publications[0].target);
   const std::vector<Publisher::Naming> namings = finish_uploads(publications);
   std::set<std::string> synced;

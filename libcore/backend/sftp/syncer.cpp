@@ -92,9 +92,9 @@ void Syncer::sync_all(const std::string& path) {
     fail(ErrorKind::io, "sync {}: the server's command `sync -f` failed", server_.quote(path));
 }
 
-bool Syncer::syncs_directories_in_order() {
+bool Syncer::syncs_directories() {
   std::lock_guard lock(mutex_);
-  return offers_fsync() && server_.keeps_order() && !directories_refused_;
+  return offers_fsync() && !directories_refused_;
 }
 
 void Syncer::sync_directories(const std::set<std::string>& directories) {

@@ -35,8 +35,8 @@ class Syncer {
   void sync_all(const std::string& path);
   /// Makes the names in `directories` (server's names) durable. Those that are gone count as done.
   void sync_directories(const std::set<std::string>& directories);
-  /// True if directories can be synced by a handle in the same flight as what changes them.
-  bool syncs_directories_in_order();
+  /// True if directories can be opened to be synced.
+  bool syncs_directories();
 
   /// In words, for a server with these abilities.
   static std::string describe(const Abilities& abilities);
