@@ -38,7 +38,6 @@ struct ListedFile {
 struct BackendTraits {
   bool cheap_stat = false;        ///< `stat` costs microseconds, not a round trip
   bool reliable_listing = false;  ///< a listing is complete or an error
-  bool hard_links = false;
   bool durable = false;      ///< `barrier` and `publish` reach the medium
   unsigned connections = 1;  ///< uploads that can usefully run at the same time
 };

@@ -60,6 +60,9 @@ class Pool {
   std::size_t size() const;
   /// Tells whoever listens (`PoolOptions::notice`).
   void tell(const std::string& what) const;
+  /// The server was seen to do later requests before earlier ones.
+  void note_disorder() { is_disorderly_ = true; }
+  bool is_disorderly() const { return is_disorderly_; }
   /// Round trips of the front connection, as `Client::flights`.
   std::uint64_t flights() const;
 
@@ -73,6 +76,7 @@ class Pool {
   const std::string host_;
   const Client::LinkOpener open_link_;
   const PoolOptions options_;
+  std::atomic<bool> is_disorderly_ = false;  // before the clients: replies under way ask for it to the last
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable_any changed_;
   bool reconnecting_ = false;

@@ -109,7 +109,6 @@ SftpBackend::SftpBackend(std::unique_ptr<Pool> pool, const std::string& root,
     : server_(std::move(pool), root),
       traits_{.cheap_stat = false,
               .reliable_listing = false,
-              .hard_links = true,
               .durable = options.durability != Durability::none,
               .connections = 8},
       stripe_from_(options.stripe_from),
@@ -117,7 +116,7 @@ SftpBackend::SftpBackend(std::unique_ptr<Pool> pool, const std::string& root,
                  options.scratch.empty() ? "" : server_.full(options.scratch),
                  options.run_commands),
       publisher_(server_, abilities_),
-      syncer_(server_, options.durability, options.run_commands),
+      syncer_(server_, abilities_, options.durability, options.run_commands),
       prefetch_(server_),
       shell_(server_),
       may_run_(options.run_commands) {}
@@ -204,6 +203,7 @@ ServerReport SftpBackend::examine_server(const RepoPath& directory) {
   const Abilities found = abilities_.renew(server_.full(directory));
   const ServerVersion& version = server_.pool().front().version();
   ServerReport report{.host = server_.pool().host(),
+                      .banner = version.banner,
                       .extensions = {},
                       .abilities = describe(found),
                       .publishing = Publisher::describe(found),
@@ -277,17 +277,17 @@ std::vector<Publisher::Naming> SftpBackend::finish_uploads(
     std::span<const Publication> publications) {
   std::vector<Publisher::Naming> namings;
   syncer_.begin_group();
-  const SftpUpload* unsynced = nullptr;
+  std::vector<std::string> unsynced;
   unsigned oldest = server_.pool().generation();  // that something was written in
   for (const Publication& publication : publications) {
     SftpUpload& upload = own(publication.upload);
     upload.finish();
-    if (!upload.is_synced()) unsynced = &upload;
+    if (!upload.is_synced()) unsynced.push_back(upload.path());
     if (!upload.is_synced()) oldest = std::min(oldest, upload.generation());
     namings.push_back({upload.path(), server_.full(publication.target)});
   }
-  if (unsynced != nullptr && traits_.durable) {
-    syncer_.sync_all(unsynced->path());
+  if (!unsynced.empty() && traits_.durable) {
+    syncer_.sync_files(unsynced);
     require_generation(oldest);
     if (!syncer_.works()) std::call_once(warned_, [this] { say_that_nothing_lasts(); });
   }
@@ -320,7 +320,7 @@ MoveResult SftpBackend::publish_and_sync(const Publisher::Naming& naming, const 
     names.push_back(&above.names[i]);
   }
   syncs.client = above.client;
-  const bool keeps_order = Server::keeps_order(*above.client);
+  const bool keeps_order = server_.keeps_order(*above.client);
   const MoveResult result = publisher_.publish({naming}, keeps_order ? &syncs : nullptr)[0];
   if (!keeps_order && result == MoveResult::done)
     syncs.replies = Server::call_all(*above.client, std::move(syncs.requests));
@@ -371,7 +371,7 @@ void SftpBackend::replace(Upload& upload, const RepoPath& target) {
   SftpUpload& mine = own(&upload);
   mine.finish();
   if (!mine.is_synced() && traits_.durable) {
-    syncer_.sync_all(mine.path());
+    syncer_.sync_files({mine.path()});
     require_generation(mine.generation());
   }
   std::string name = server_.full(target);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,14 +17,19 @@ class OpenUploads {
  public:
   /// Waits until there is room for another of `most`.
   void enter(std::size_t most);
-  void leave();
+  void note_open();
+  void leave(bool was_open);
+  /// One that entered could not open its file. Where others have theirs open there may be no room for
+  /// more: then no more than those enter from now on. False if there are none.
+  bool make_do();
   void begin_waiting(std::size_t bytes);
   void end_waiting(std::size_t bytes);
 
  private:
   std::mutex mutex_;
   std::condition_variable left_;
-  std::size_t count_ = 0, waiting_bytes_ = 0;
+  std::size_t count_ = 0, open_ = 0, waiting_bytes_ = 0;
+  std::size_t most_ = std::numeric_limits<std::size_t>::max();  // that the server bears, as far as was seen
 };
 
 /// A new file on the server. Nothing is waited for: the file is made, its bytes are sent and it is
