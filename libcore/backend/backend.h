@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "libcore/base/bytes.h"
+#include "libcore/base/error.h"
 #include "libcore/base/file_type.h"
 #include "libcore/base/timestamp.h"
 
@@ -37,14 +38,13 @@ struct ListedFile {
 struct BackendTraits {
   bool cheap_stat = false;        ///< `stat` costs microseconds, not a round trip
   bool reliable_listing = false;  ///< a listing is complete or an error
-  bool hard_links = false;
   bool durable = false;      ///< `barrier` and `publish` reach the medium
   unsigned connections = 1;  ///< uploads that can usefully run at the same time
 };
 
 /// A new file being written under a temporary name. Made by `Backend::create`; given to
 /// `Backend::publish` or `replace`, which take the name away. Destroying one that was not
-/// published removes the temporary, as far as that still works.
+/// published removes the temporary, as far as that still works, unless it is to be kept.
 /// Errors of `create` and `write` may show only later, at `publish` at the latest.
 /// One thread at a time; different uploads may be used by different threads.
 class Upload : public ByteSink {
@@ -53,13 +53,28 @@ class Upload : public ByteSink {
   virtual void confirm() {}
   /// No more bytes will come.
   virtual void close() = 0;
-  /// Where a connection was lost while the file was written, so that bytes which were confirmed may
-  /// not have survived: sends to `sink` all that is there, to be compared, and returns true. False:
-  /// nothing is in doubt. Only when closed; waits.
+  /// Where a connection was lost while the file was written, or an earlier run had begun it, so that
+  /// bytes which were confirmed may not have survived: sends to `sink` all that is there, to be
+  /// compared, and returns true. False: nothing is in doubt. Only when closed; waits.
   virtual bool read_back(ByteSink& sink) {
     static_cast<void>(sink);
     return false;
   }
+  /// So many bytes from the beginning the repository has told to have: `Backend::take_over` could go
+  /// on from there. 0 where it could not.
+  virtual std::uint64_t confirmed() { return 0; }
+  /// From now on destroying this leaves the temporary for `Backend::take_over`, unless writing it has
+  /// failed for good.
+  virtual void keep() {}
+  /// Undoes `keep`: what was written is of no use.
+  virtual void discard() {}
+};
+
+/// A temporary that an upload of a run which has ended left.
+struct LeftUpload {
+  RepoPath path;
+  std::uint64_t confirmed = 0;  ///< bytes from the beginning that were there for certain
+  std::uint64_t size = 0;       ///< bytes it is to have in the end
 };
 
 /// Something that will be read, or listed, soon.
@@ -144,6 +159,15 @@ class Backend {
   /// first); the bits for others are left out below a root that is open to its group only. Parents
   /// must exist. Throws `exists`, or `not_found` where the parent is missing.
   virtual std::unique_ptr<Upload> create(const RepoPath& path, std::uint32_t mode) = 0;
+  /// Goes on with what is `left`, as `path`: only one of several callers gets it. All bytes are
+  /// written to the upload once more, from the first on; those that `confirmed` then tells to be
+  /// there are not sent again, and in doubt (`read_back`). nullptr where that cannot be had: it is
+  /// gone, or this account renames nothing; or where this backend has no use for it.
+  virtual std::unique_ptr<Upload> take_over(const LeftUpload& left, const RepoPath& path,
+                                            std::uint32_t mode) {
+    static_cast<void>(left), static_cast<void>(path), static_cast<void>(mode);
+    return nullptr;
+  }
   /// Makes every upload's bytes durable, then gives each its name if that is free; results in
   /// the order of `publications`. The new names are durable after the next `barrier`.
   virtual std::vector<MoveResult> publish(std::span<const Publication> publications) = 0;
@@ -168,8 +192,8 @@ class Backend {
     for (const RepoPath& path : paths) results.push_back(remove(path));
     return results;
   }
-  /// Makes a directory with the permissions and the group of the root, or the root itself (""),
-  /// private to its owner. False if the name was taken. Throws `not_found` where the parent is
+  /// Makes a directory with the permissions and the group of the one it lies in, or the root itself
+  /// (""), private to its owner. False if the name was taken. Throws `not_found` where the parent is
   /// missing.
   virtual bool make_directory(const RepoPath& path) = 0;
   /// Makes those that are not there, all in directories that are.
@@ -188,9 +212,10 @@ class Backend {
   /// Bytes that can still be written; nullopt where unknown.
   virtual std::optional<std::uint64_t> free_bytes() = 0;
 
-  /// After a `network` error: waits until the repository is within reach again. False if that is
-  /// given up: then so should the caller. Throws what makes further tries useless (`permission`).
-  virtual bool recover() { return false; }
+  /// After `loss`, an error of kind `network`: waits until the repository is within reach again.
+  /// Throws what makes further tries useless (`permission`); or `loss`, saying that it was given up,
+  /// where it is.
+  virtual void recover(const Error& loss) { throw loss; }
 
   /// Commands on the machine that holds the repository; nullptr where none are to be had or wanted.
   virtual RemoteShell* shell() { return nullptr; }

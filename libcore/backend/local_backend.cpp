@@ -112,7 +112,6 @@ class LocalBackend final : public Backend, public DirectoryModes {
     // Two uploads at once: four were slower on two cores; not measured on more.
     traits_ = {.cheap_stat = true,
                .reliable_listing = true,
-               .hard_links = has_hard_links(root),
                .durable = sync_.durable(),
                .connections = 2};
   }

@@ -19,7 +19,6 @@ namespace {
 
 // Not in linux/magic.h of every supported system.
 constexpr auto kBcachefsMagic = 0xca451a4eu;
-constexpr auto kExfatMagic = 0x2011bab0u;
 constexpr auto kXfsMagic = 0x58465342u;
 constexpr auto kZfsMagic = 0x2fc12fc1u;
 
@@ -96,13 +95,6 @@ std::optional<std::uint64_t> free_bytes_at(const std::string& path) {
   struct statvfs info;
   if (::statvfs(path.c_str(), &info) != 0) return std::nullopt;
   return std::uint64_t{info.f_bavail} * info.f_frsize;
-}
-
-bool has_hard_links(const std::string& path) {
-  struct statfs info;
-  if (::statfs(nearest_existing(path).c_str(), &info) != 0) return true;
-  auto type = static_cast<std::uint32_t>(info.f_type);
-  return type != MSDOS_SUPER_MAGIC && type != kExfatMagic;
 }
 
 bool syncfs_is_reliable(int fd) {

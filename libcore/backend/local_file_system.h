@@ -30,10 +30,6 @@ std::string parent_of(const std::string& path);
 /// told.
 std::optional<std::uint64_t> free_bytes_at(const std::string& path);
 
-/// True unless the file system of `path`, or of its nearest existing parent, is known to have no
-/// hard links.
-bool has_hard_links(const std::string& path);
-
 /// True if `syncfs` on this file system writes every file and reports every error of doing so
 /// (Linux 5.8 on; not through FUSE, overlays or network shares, which report only per file).
 bool syncfs_is_reliable(int fd);

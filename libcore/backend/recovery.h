@@ -13,7 +13,8 @@ auto with_recovery(Backend& backend, Body body) {
     try {
       return body();
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::network || !backend.recover()) throw;
+      if (error.kind() != ErrorKind::network) throw;
+      backend.recover(error);
     }
   }
 }

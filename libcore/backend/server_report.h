@@ -16,6 +16,7 @@ struct ServerReport {
     std::optional<bool> works;  ///< nullopt: could not be tried
   };
   std::string host;
+  std::string banner;  ///< what its program calls itself; empty where that is not known
   std::vector<std::string> extensions;  ///< that it says to have
   std::vector<Ability> abilities;
   std::string publishing;  ///< how files get their names here

@@ -9,6 +9,7 @@ extern const std::string_view kPresentSchema;  ///< schema/present.sql
 extern const std::string_view kVerifiedSchema;  ///< schema/verified.sql
 extern const std::string_view kHistorySchema;  ///< schema/history.sql
 extern const std::string_view kServersSchema;  ///< schema/servers.sql
+extern const std::string_view kUploadsSchema;  ///< schema/uploads.sql
 
 /// All statements on the catalog, prepared when it is opened. `SELECT *` of `file`: its columns are
 /// read by place, in one function (file_row.h).
@@ -163,6 +164,24 @@ struct ServerStatements {
   sql::Statement find_server{
       db, "SELECT abilities FROM server WHERE location = ? AND greeting = ?"};
   sql::Statement put_server{db, "INSERT OR REPLACE INTO server VALUES (?, ?, ?)"};
+};
+
+/// All statements on a journal of uploads.
+struct UploadStatements {
+  explicit UploadStatements(sqlite3* connection) : db(connection) {}
+
+  sqlite3* db;
+  sql::Statement find_upload{
+      db,
+      "SELECT path, inode, size, mtime_s, mtime_ns, ctime_s, ctime_ns, temporary, confirmed, "
+      "noted_s FROM upload WHERE set_name = ? AND path = ?"};
+  sql::Statement list_uploads{
+      db,
+      "SELECT path, inode, size, mtime_s, mtime_ns, ctime_s, ctime_ns, temporary, confirmed, "
+      "noted_s FROM upload WHERE set_name = ?"};
+  sql::Statement put_upload{
+      db, "INSERT OR REPLACE INTO upload VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
+  sql::Statement remove_uploads{db, "DELETE FROM upload WHERE set_name = ?"};
 };
 
 }  // namespace reverse

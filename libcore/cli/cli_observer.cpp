@@ -27,6 +27,8 @@ std::string_view action_word(ItemAction action) {
       return "changed_while_read";
     case ItemAction::excluded:
       return "excluded";
+    case ItemAction::resumed:
+      return "resumed";
   }
   return "";
 }

@@ -54,7 +54,8 @@ class Attempt {
         options_(options),
         earlier_(earlier),
         writer_(deps.repository, deps.present),
-        reading_(writer_, deps.repository.info().digest, deps.observer.progress, kReaders,
+        uploads_(writer_, deps.open_uploads, options.host + "/" + options.label, options.source, deps.observer),
+        reading_(writer_, uploads_, deps.repository.info().digest, deps.observer.progress, kReaders,
                  large_together(deps.repository)),
         learning_(deps.catalog, deps.observer),
         window_(kWindowBatches) {
@@ -96,12 +97,14 @@ class Attempt {
   const BackupOptions& options_;
   Earlier& earlier_;
   RepositoryWriter writer_;
+  LargeUploads uploads_;
   ReadStage reading_;
   CatalogStage learning_;
   BoundedQueue<std::shared_ptr<Batch>> window_;
   std::unique_ptr<SourceScan> scan_;
   std::optional<Head> newest_;  // of the set, complete ones first
   std::string seen_;            // its last revision, whatever the outcome
+  AskedHead asked_;
   BackupReport report_;
   bool gate_closed_ = false;
 };
@@ -131,6 +134,7 @@ std::optional<BackupReport> Attempt::run() {
     return std::nullopt;
   }
   finish_catalog();
+  report_.went_on = uploads_.went_on();
   return std::move(report_);
 }
 
@@ -138,7 +142,8 @@ std::optional<BackupReport> Attempt::run() {
 
 void Attempt::begin_head() {
   Head& head = report_.head;
-  head.id = random_uuid();
+  if (deps_.asked_head) asked_ = std::exchange(*deps_.asked_head, {});
+  head.id = asked_.upload ? asked_.id : random_uuid();
   head.repository = deps_.repository.info().id;
   head.host = options_.host;
   head.label = options_.label;
@@ -171,7 +176,7 @@ Timestamp Attempt::start_after(const std::optional<Head>& last) const {
 
 /// Where the catalog knows nothing and the set has a revision, most of what will be read is stored.
 void Attempt::begin_writing() {
-  writer_.begin(report_.head.id, seen_);
+  writer_.begin(report_.head.id, seen_, std::move(asked_));
   bool is_catalog_cold = !options_.stream && !deps_.catalog.source(options_.source, report_.head.set());
   if (!is_catalog_cold || !newest_) return;
   writer_.learn(*newest_, deps_.stop);
@@ -387,6 +392,7 @@ void Attempt::count_new(Head& head) const {
 
 void Attempt::finish_catalog() {
   if (options_.dry_run || !scan_) return;
+  uploads_.finish();
   learning_.finish({options_.source, report_.head.set(), scan_->device(),
                     scan_->file_system().type, report_.head.entries});
 }

@@ -10,6 +10,8 @@
 
 #include "libcore/catalog/catalog.h"
 #include "libcore/catalog/present_set.h"
+#include "libcore/engine/expect_backup.h"
+#include "libcore/engine/large_uploads.h"
 #include "libcore/engine/observer.h"
 #include "libcore/scan/walk.h"
 #include "libcore/store/repository.h"
@@ -57,6 +59,8 @@ struct BackupDeps {
   PresentSet& present;
   Observer& observer;
   std::stop_token stop;
+  OpenJournal open_uploads = {};  ///< so that large files go on where an earlier run stopped
+  AskedHead* asked_head = nullptr;  ///< taken by the first attempt, if there is one
 };
 
 struct BackupReport {
@@ -68,6 +72,7 @@ struct BackupReport {
   std::uint64_t nested_revisions = 0;  ///< copied from repositories below the source, or would be
   std::uint64_t data_added = 0;  ///< bytes of objects that were not there (files and pages)
   std::uint64_t bytes_read = 0;  ///< of files whose content was read, or would be (dry run)
+  LargeUploads::WentOn went_on;  ///< large files that an earlier run had begun to send
 };
 
 /// Backs up one source as one revision: walk, hash, store, pages, barrier, head, catalog.

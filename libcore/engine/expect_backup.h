@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -8,10 +9,17 @@
 
 namespace reverse {
 
-/// Says what a backup reads before it begins (`Backend::expect`): all of it takes a distant repository one question and one answer.
+/// The temporary of a head, asked for in a gate that was open last time. It must not outlive its backend.
+struct AskedHead {
+  std::string id, token;
+  std::unique_ptr<Upload> upload;  ///< of `ask_for_head`; nullptr: none
+};
+
+/// Says what a backup reads before it begins (`Backend::expect`), and asks for its head's temporary: all of it takes a distant
+/// repository one question and one answer; of one that is near nothing is asked.
 /// `set`: "HOST/LABEL" of the revision to come; `basis`: what is known of the repository, if it is still the one that was at that
 /// place last time.
-void expect_backup(Backend& backend, const std::string& set,
-                   const std::optional<PresentSet::Basis>& basis);
+AskedHead expect_backup(Backend& backend, const std::string& set,
+                        const std::optional<PresentSet::Basis>& basis);
 
 }  // namespace reverse

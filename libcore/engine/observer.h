@@ -9,7 +9,16 @@
 namespace reverse {
 
 /// What happened to one name of a source.
-enum class ItemAction { created, modified, unchanged, moved, vanished, changed_while_read, excluded };
+enum class ItemAction {
+  created,
+  modified,
+  unchanged,
+  moved,
+  vanished,
+  changed_while_read,
+  excluded,
+  resumed,  ///< its upload goes on where an earlier run had to stop; the size is what is there
+};
 
 /// Running counts of an operation, polled by whoever shows progress. Thread-safe.
 struct Progress {

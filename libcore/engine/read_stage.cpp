@@ -23,12 +23,12 @@ constexpr int kOpenAttempts = 10;
 constexpr std::chrono::milliseconds kSettlingTime{25};  // longer than the grain that `SourceFile::changed` allows for
 constexpr std::size_t kQueuedTasks = 64;
 
-/// Hands on what it reads to an upload on the way, if there is one, up to `limit` bytes. An error of the repository must not pass for one of
+/// Hands on what it reads to a sink on the way, if there is one, up to `limit` bytes. An error of the repository must not pass for one of
 /// the source: it is kept apart, and ends the stream.
 class Tee : public ByteSource {
  public:
-  Tee(ByteSource& source, std::uint64_t limit, Upload* upload, Progress& progress, const std::stop_token& stop)
-      : source_(source), left_(limit), upload_(upload), progress_(progress), stop_(stop) {}
+  Tee(ByteSource& source, std::uint64_t limit, ByteSink* repository, Progress& progress, const std::stop_token& stop)
+      : source_(source), left_(limit), repository_(repository), progress_(progress), stop_(stop) {}
 
   ByteView next() override {
     throw_if_stopped(stop_);
@@ -37,7 +37,7 @@ class Tee : public ByteSource {
     left_ -= chunk.size();
     if (!chunk.empty()) {
       try {
-        if (upload_ != nullptr) upload_->write(chunk);
+        if (repository_ != nullptr) repository_->write(chunk);
       } catch (...) {
         repository_error_ = std::current_exception();
         return {};
@@ -54,7 +54,7 @@ class Tee : public ByteSource {
  private:
   ByteSource& source_;
   std::uint64_t left_;
-  Upload* upload_;
+  ByteSink* repository_;
   Progress& progress_;
   const std::stop_token& stop_;
   std::exception_ptr repository_error_;
@@ -143,16 +143,17 @@ struct ReadStage::LargeFile {
   Task task;  // that it came with, if any
   Item* item;
   std::unique_ptr<SourceFile> file;
-  std::unique_ptr<Upload> upload;
+  std::unique_ptr<LargeUpload> upload;
   std::optional<Tee> tee;
   HashJob job;
   int attempts = 0;
   bool hash_first;  // it is probably stored: without an upload
 };
 
-ReadStage::ReadStage(RepositoryWriter& writer, DigestKind digest, Progress& progress, unsigned workers,
-                     unsigned most_together)
+ReadStage::ReadStage(RepositoryWriter& writer, LargeUploads& uploads, DigestKind digest, Progress& progress,
+                     unsigned workers, unsigned most_together)
     : writer_(writer),
+      uploads_(uploads),
       digest_(digest),
       progress_(progress),
       workers_(workers),
@@ -338,7 +339,8 @@ void ReadStage::stream(LargeFile& large, const std::stop_token& stop) {
 
 void ReadStage::begin(LargeFile& large, const std::stop_token& stop) {
   ++large.attempts;
-  if (!large.hash_first) large.upload = writer_.create();
+  if (large.upload) large.upload->discard();
+  if (!large.hash_first) large.upload = uploads_.begin(large.item->source.path, large.item->content->status);
   // No more than it had when it was opened: a log may grow faster than it is read.
   large.tee.emplace(*large.file, large.item->content->status.size, large.upload.get(), progress_, stop);
   large.job = {};
@@ -377,7 +379,7 @@ bool ReadStage::end(LargeFile& large) {
   }
   if (large.hash_first && !writer_.has(large.job.sums)) return read_again(large);
   content.sums = large.job.sums;
-  if (large.upload) writer_.put(large.job.sums, std::move(large.upload));
+  if (large.upload) writer_.put(large.job.sums, large.upload->take());
   read_file_xattrs(*large.file, *large.item);
   return true;
 }

@@ -12,6 +12,7 @@
 
 #include "libcore/base/queue.h"
 #include "libcore/engine/item.h"
+#include "libcore/engine/large_uploads.h"
 #include "libcore/engine/repository_writer.h"
 #include "libcore/scan/source_file.h"
 
@@ -22,7 +23,8 @@ namespace reverse {
 class ReadStage {
  public:
   /// `workers`: how many threads will call `work`. `most_together`: large files that one of them has open at a time.
-  ReadStage(RepositoryWriter& writer, DigestKind digest, Progress& progress, unsigned workers, unsigned most_together);
+  ReadStage(RepositoryWriter& writer, LargeUploads& uploads, DigestKind digest, Progress& progress, unsigned workers,
+            unsigned most_together);
   /// Most files are stored already: large ones are hashed first, and read once more where that turns out wrong. Else they are
   /// hashed and uploaded in one pass. Before any work.
   void expect_stored() { probably_stored_ = true; }
@@ -57,6 +59,7 @@ class ReadStage {
   void finish(Task& task);
 
   RepositoryWriter& writer_;
+  LargeUploads& uploads_;
   DigestKind digest_;
   Progress& progress_;
   const unsigned workers_;

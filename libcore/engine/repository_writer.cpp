@@ -53,11 +53,15 @@ bool RepositoryWriter::holds(const PresentSet::Basis& basis, const std::string& 
   }
 }
 
-void RepositoryWriter::begin(const std::string& id, const std::string& seen) {
+void RepositoryWriter::begin(const std::string& id, const std::string& seen, AskedHead asked) {
   Backend& backend = repository_.backend();
   id_ = id;
   std::optional<PresentSet::Basis> basis = present_.basis();
-  if (basis) head_upload_ = open_head(backend, basis->token, id);
+  const bool was_asked = asked.upload && basis && asked.token == basis->token && asked.id == id;
+  if (was_asked)
+    head_upload_ = confirm_head(std::move(asked.upload));
+  else if (basis)
+    head_upload_ = open_head(backend, basis->token, id);
   if (head_upload_) {
     token_ = basis->token;
     trusts_ = holds(*basis, seen);
@@ -188,7 +192,23 @@ void RepositoryWriter::put(const Sums& sums, const std::function<void(ByteSink&)
 
 void RepositoryWriter::put(const Sums& sums, std::unique_ptr<Upload> upload) {
   std::optional<ObjectWriter::Claim> mine = claim(sums);
-  if (mine) objects_.put(std::move(*mine), std::move(upload));
+  if (mine)
+    objects_.put(std::move(*mine), std::move(upload));
+  else
+    upload->discard();
+}
+
+std::unique_ptr<Upload> RepositoryWriter::take_over(const std::string& left, std::uint64_t confirmed,
+                                                    std::uint64_t size, const std::string& name) {
+  return objects_.take_over({layout::kTemporaries + "/" + left, confirmed, size}, name);
+}
+
+void RepositoryWriter::remove_temporary(const std::string& name) {
+  try {
+    repository_.backend().remove(layout::kTemporaries + "/" + name);
+  } catch (const Error&) {
+    // It is left to gc.
+  }
 }
 
 // --- W3 to W5: the head

@@ -12,6 +12,7 @@
 
 #include "libcore/catalog/present_set.h"
 #include "libcore/engine/cited_contents.h"
+#include "libcore/engine/expect_backup.h"
 #include "libcore/engine/stored_sizes.h"
 #include "libcore/engine/trash_lookup.h"
 #include "libcore/store/gate.h"
@@ -28,7 +29,8 @@ class RepositoryWriter {
 
   /// W1: finds or opens a gate, and decides which knowledge of earlier runs still holds. Once, before anything else.
   /// `id`: of the head that will be published in the end. `seen`: a revision ("HOST/LABEL/NAME") that was found in this run; or "".
-  void begin(const std::string& id, const std::string& seen = "");
+  /// `asked`: the head's temporary, where it was asked for.
+  void begin(const std::string& id, const std::string& seen = "", AskedHead asked = {});
 
   /// After `begin`: learns from a revision which contents are stored under their digest, so that they need not be read to be
   /// relied on. For a machine without knowledge of earlier runs. One that was forgotten meanwhile teaches nothing.
@@ -48,6 +50,14 @@ class RepositoryWriter {
   void put(const Sums& sums, const std::function<void(ByteSink&)>& fill);
   /// A new temporary to stream into, for content whose sums are known only afterwards.
   std::unique_ptr<Upload> create() { return objects_.create(); }
+  /// Likewise as tmp/NAME, which must be as good as random.
+  std::unique_ptr<Upload> create(const std::string& name) { return objects_.create(name); }
+  /// Likewise, going on with tmp/LEFT of an ended run, of which so many bytes from the first on were there of `size` in the end.
+  /// nullptr where that cannot be had (`Backend::take_over`).
+  std::unique_ptr<Upload> take_over(const std::string& left, std::uint64_t confirmed, std::uint64_t size,
+                                    const std::string& name);
+  /// Removes tmp/NAME that an ended run has left, as far as this account may.
+  void remove_temporary(const std::string& name);
   /// Stores what was streamed (and not closed yet) unless it is present; takes the upload either way.
   void put(const Sums& sums, std::unique_ptr<Upload> upload);
 

@@ -99,7 +99,8 @@ std::vector<std::optional<Proof>> RemoteProver::ask(std::span<const ProofTask> t
         std::call_once(warned_, warn_, error.what());
         return std::vector<std::optional<Proof>>(tasks.size());
       }
-      if (tries == kTries || !backend_.recover()) throw;
+      if (tries == kTries) throw;
+      backend_.recover(error);
     }
   }
 }

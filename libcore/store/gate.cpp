@@ -155,11 +155,23 @@ std::string find_or_open_gate(Backend& backend) {
 
 std::unique_ptr<Upload> open_head(Backend& backend, const std::string& token,
                                   const std::string& id) {
+  return confirm_head(ask_for_head(backend, token, id));
+}
+
+std::unique_ptr<Upload> ask_for_head(Backend& backend, const std::string& token,
+                                     const std::string& id) {
   try {
-    std::unique_ptr<Upload> upload =
-        backend.create(layout::unpublished_head(token, id), kHeadMode);
-    upload->confirm();
-    return upload;
+    return backend.create(layout::unpublished_head(token, id), kHeadMode);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return nullptr;
+  }
+}
+
+std::unique_ptr<Upload> confirm_head(std::unique_ptr<Upload> asked) {
+  try {
+    if (asked) asked->confirm();
+    return asked;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
     return nullptr;

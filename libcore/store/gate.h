@@ -22,6 +22,11 @@ std::string find_or_open_gate(Backend& backend);
 /// may stay open for the whole run.
 std::unique_ptr<Upload> open_head(Backend& backend, const std::string& token,
                                   const std::string& id);
+/// Its two halves: asks for the temporary, without waiting where the repository is distant; and
+/// finds out whether it was made. Each gives nullptr if the gate is closed.
+std::unique_ptr<Upload> ask_for_head(Backend& backend, const std::string& token,
+                                     const std::string& id);
+std::unique_ptr<Upload> confirm_head(std::unique_ptr<Upload> asked);
 
 enum class PublishResult {
   published,  ///< the revision is there and durable

@@ -45,7 +45,15 @@ ObjectWriter::Claim::~Claim() {
 }
 
 std::unique_ptr<Upload> ObjectWriter::create() {
-  return create_temporary(backend_, fmt::format("{}.{}", run_, created_++), kObjectMode);
+  return create(fmt::format("{}.{}", run_, created_++));
+}
+
+std::unique_ptr<Upload> ObjectWriter::create(const std::string& name) {
+  return create_temporary(backend_, name, kObjectMode);
+}
+
+std::unique_ptr<Upload> ObjectWriter::take_over(const LeftUpload& left, const std::string& name) {
+  return backend_.take_over(left, layout::kTemporaries + "/" + name, kObjectMode);
 }
 
 std::optional<ObjectWriter::Claim> ObjectWriter::claim(const ObjectName& wanted, const Sums& sums) {
@@ -137,10 +145,12 @@ bool ObjectWriter::next_group(Group& group, const std::stop_token& stop) {
   return !group.empty();
 }
 
-/// What a lost connection may have damaged is compared with what was sent.
+/// What may have been damaged since it was sent, over a connection that was lost or by an earlier run,
+/// is compared with what is wanted. An error of the network: it is sent again.
 void ObjectWriter::check_survivor(Pending& pending) {
   HashSink sink(kind_);
   if (!pending.upload->read_back(sink) || sink.finish() == pending.sums) return;
+  pending.upload->discard();
   fail(ErrorKind::network, "{}: what was sent before the connection was lost did not survive",
        backend_.display(object_path(pending.name)));
 }
@@ -170,6 +180,7 @@ void ObjectWriter::commit(Group& group) {
   }
   if (!others.empty()) backend_.barrier(others);
   std::uint64_t size = group.size();
+  for (Pending& pending : group) pending.upload->discard();
   group.clear();  // removes the temporaries that were not needed
   std::lock_guard lock(mutex_);
   for (const ObjectName& name : claimed) in_flight_.erase(name);

@@ -62,6 +62,10 @@ class ObjectWriter {
 
   /// A new temporary file to upload to: tmp/RANDOM.N, mode 0444.
   std::unique_ptr<Upload> create();
+  /// Likewise tmp/NAME, which must be as good as random.
+  std::unique_ptr<Upload> create(const std::string& name);
+  /// Goes on with what an ended run has left, as tmp/NAME (`Backend::take_over`).
+  std::unique_ptr<Upload> take_over(const LeftUpload& left, const std::string& name);
 
   /// Claims a content under the name it should get as far as the caller knows (a variant where the
   /// plain name is known to hold another content). nullopt: the same content was put by somebody

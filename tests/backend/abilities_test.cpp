@@ -82,7 +82,7 @@ TEST_CASE("OpenSSH's server does everything that is tried, and keeps nothing of 
   const auto backend = served(root.path(), {});
   const auto report = examined(*backend, "tmp");
   CHECK(Found(report).fails == Words{});
-  CHECK(Found(report).works.size() == 14);  // all but the command
+  CHECK(Found(report).works.size() == 15);  // all but the command
   CHECK(report.publishing == "by rename, which replaces nothing");
   CHECK(names(*backend, "tmp") == Words{});
 }

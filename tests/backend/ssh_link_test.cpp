@@ -223,8 +223,13 @@ TEST_CASE("a connection that ends during an upload publishes nothing, and comes 
   CHECK(kind == ErrorKind::network);
   CHECK_FALSE(fs::exists(server.home() + "/cut"));
   cut.reset();
-  CHECK(backend->recover() == retries);
-  if (!retries) return;
+  const Error loss(ErrorKind::network, "write 'server:cut.part': lost");
+  if (!retries) {
+    const Error error = error_of([&] { backend->recover(loss); });
+    CHECK(error.kind() == ErrorKind::network);
+    return CHECK(std::string(error.what()) == loss.what());
+  }
+  backend->recover(loss);
   put(*backend, "again", bytes);
   CHECK(read_file(server.home() + "/again") == bytes);
 }

@@ -16,46 +16,6 @@ namespace {
 constexpr std::size_t kMiB = 1 << 20;
 constexpr unsigned kConnections = 4;
 
-/// Bytes that went over one connection.
-struct Traffic {
-  std::atomic<std::uint64_t> up = 0, down = 0;
-};
-
-class CountingStream final : public sftp::Stream {
- public:
-  CountingStream(std::unique_ptr<sftp::Stream> inner, Traffic& traffic)
-      : inner_(std::move(inner)), traffic_(traffic) {}
-  std::size_t try_write(ByteView bytes) override {
-    const std::size_t size = inner_->try_write(bytes);
-    traffic_.up += size;
-    return size;
-  }
-  std::optional<std::size_t> try_read(std::span<char> room) override {
-    const std::optional<std::size_t> size = inner_->try_read(room);
-    traffic_.down += size.value_or(0);
-    return size;
-  }
-  void end_input() override { inner_->end_input(); }
-  std::optional<int> exit_code() override { return inner_->exit_code(); }
-  std::string last_words() override { return inner_->last_words(); }
-
- private:
-  std::unique_ptr<sftp::Stream> inner_;
-  Traffic& traffic_;
-};
-
-class CountingLink final : public sftp::LinkDecorator {
- public:
-  CountingLink(std::unique_ptr<sftp::Link> inner, Traffic& traffic)
-      : LinkDecorator(std::move(inner)), traffic_(traffic) {}
-  std::unique_ptr<sftp::Stream> open_sftp() override {
-    return std::make_unique<CountingStream>(inner().open_sftp(), traffic_);
-  }
-
- private:
-  Traffic& traffic_;
-};
-
 /// A repository's place behind OpenSSH's server, reached by four connections that are counted.
 struct Scene {
   explicit Scene(const std::vector<std::string>& options = {}) {
@@ -63,7 +23,7 @@ struct Scene {
     server.insert(server.end(), options.begin(), options.end());
     auto open = [this, server]() -> std::unique_ptr<sftp::Link> {
       auto link = std::make_unique<sftp::ChildLink>(server, std::vector<std::string>{});
-      return std::make_unique<CountingLink>(std::move(link), traffic.at(opened++));
+      return std::make_unique<sftp::CountingLink>(std::move(link), traffic.at(opened++));
     };
     backend = sftp::open_sftp_backend(
         std::make_unique<sftp::Pool>("server", open,
@@ -71,13 +31,13 @@ struct Scene {
         root.path());
   }
   /// How many connections carried more than `bytes` this way.
-  long carriers(std::atomic<std::uint64_t> Traffic::*way, std::uint64_t bytes) const {
+  long carriers(std::atomic<std::uint64_t> sftp::Traffic::*way, std::uint64_t bytes) const {
     return std::ranges::count_if(traffic,
-                                 [&](const Traffic& each) { return each.*way > bytes; });
+                                 [&](const sftp::Traffic& each) { return each.*way > bytes; });
   }
 
   TempDir root;
-  std::array<Traffic, kConnections> traffic;
+  std::array<sftp::Traffic, kConnections> traffic;
   std::atomic<std::size_t> opened = 0;
   std::unique_ptr<Backend> backend;
 };
@@ -88,20 +48,20 @@ TEST_CASE("a large file goes up and comes down over all connections", "[sftp]") 
   std::string bytes;
   auto upload = scene.backend->create("large.part", 0444);
   // Until all connections are there and carry something.
-  while (scene.carriers(&Traffic::up, kMiB) < kConnections && bytes.size() < 512 * kMiB) {
+  while (scene.carriers(&sftp::Traffic::up, kMiB) < kConnections && bytes.size() < 512 * kMiB) {
     upload->write(part);
     bytes += part;
   }
   upload->close();
   REQUIRE(publish(*scene.backend, *upload, "large") == MoveResult::done);
-  CHECK(scene.carriers(&Traffic::up, kMiB) == kConnections);
+  CHECK(scene.carriers(&sftp::Traffic::up, kMiB) == kConnections);
   CHECK(read_file(scene.root / "large") == bytes);
   struct stat status {};
   REQUIRE(::stat((scene.root / "large").c_str(), &status) == 0);
   CHECK((status.st_mode & 07777) == 0444);
 
   CHECK(content(*scene.backend, "large") == bytes);
-  CHECK(scene.carriers(&Traffic::down, bytes.size() / 8) == kConnections);
+  CHECK(scene.carriers(&sftp::Traffic::down, bytes.size() / 8) == kConnections);
 }
 
 TEST_CASE("an account that may not change modes sends a large file over one connection",
@@ -109,7 +69,7 @@ TEST_CASE("an account that may not change modes sends a large file over one conn
   Scene scene({"-P", "setstat,fsetstat"});
   const std::string bytes = ssh::pattern(24 * kMiB);
   put(*scene.backend, "large", bytes);
-  CHECK(scene.carriers(&Traffic::up, kMiB) == 1);
+  CHECK(scene.carriers(&sftp::Traffic::up, kMiB) == 1);
   CHECK(read_file(scene.root / "large") == bytes);
 }
 
@@ -139,14 +99,14 @@ TEST_CASE("a large file goes on where its connection broke, and is read back", "
   const std::uint64_t packets = GENERATE(20, 60, 95, 100, 101, 102);
   INFO("cut after packet " << packets);
   TempDir root;
-  std::array<Traffic, 2> traffic;
+  std::array<sftp::Traffic, 2> traffic;
   std::size_t opened = 0;
   const auto open = [&]() -> std::unique_ptr<sftp::Link> {
     auto link = std::make_unique<sftp::ChildLink>(
         std::vector<std::string>{"/usr/lib/openssh/sftp-server"}, std::vector<std::string>{});
     auto cut = std::make_unique<sftp::CutLink>(
         std::move(link), sftp::Cut{.packets = opened == 0 ? packets : sftp::Cut::kNever});
-    return std::make_unique<CountingLink>(std::move(cut), traffic.at(opened++));
+    return std::make_unique<sftp::CountingLink>(std::move(cut), traffic.at(opened++));
   };
   const auto backend = sftp::open_sftp_backend(
       std::make_unique<sftp::Pool>("server", open,

@@ -89,12 +89,16 @@ BackupReport Client::back_up(Backend& backend, const BackupOptions& options,
   OpenOptions open;
   open.location = backend.display("");
   open.fstab = "/dev/null";
+  AskedHead asked;
   if (const std::optional<std::string> id = catalog->repository_at(open.location))
-    expect_backup(backend, options.host + "/" + options.label,
-                  PresentSet::open(cache(), *id, warn)->basis());
+    asked = expect_backup(backend, options.host + "/" + options.label,
+                          PresentSet::open(cache(), *id, warn)->basis());
   const OpenedRepository opened = open_for_writing(backend, *catalog, open);
   const auto present = PresentSet::open(cache(), opened.repository.info().id, warn);
-  return run_backup({opened.repository, *catalog, *present, *observer, stop}, options);
+  const auto open_uploads = [&] {
+    return UploadJournal::open(cache(), opened.repository.info().id, warn);
+  };
+  return run_backup({opened.repository, *catalog, *present, *observer, stop, open_uploads, &asked}, options);
 }
 
 BackupReport Client::back_up(const Place& place, const BackupOptions& options) {

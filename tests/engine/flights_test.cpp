@@ -74,24 +74,24 @@ std::uint64_t flights_of_next(FarPlace& place, Client& client, const TempTree& s
   return place.flights();
 }
 
-TEST_CASE("with nothing changed a backup to OpenSSH takes five flights, however many files there are",
+TEST_CASE("with nothing changed a backup to OpenSSH takes four flights, however many files there are",
           "[flights]") {
   FarPlace place(Kind::openssh);
   TempTree source;
   make_files(source, 300);
   Client client;
   flights_of_next(place, client, source);
-  CHECK(flights_of_next(place, client, source) <= 5);
-  CHECK(flights_of_next(place, client, source) <= 5);
+  CHECK(flights_of_next(place, client, source) <= 4);
+  CHECK(flights_of_next(place, client, source) <= 4);
 }
 
-TEST_CASE("with nothing changed a backup to another server takes ten flights", "[flights]") {
+TEST_CASE("with nothing changed a backup to another server takes eight flights", "[flights]") {
   FarPlace place(Kind::other);
   TempTree source;
   make_files(source, 30);
   Client client;
   flights_of_next(place, client, source);
-  CHECK(flights_of_next(place, client, source) <= 10);
+  CHECK(flights_of_next(place, client, source) <= 8);
 }
 
 TEST_CASE("a first backup takes few flights, however many files there are", "[flights]") {
@@ -116,7 +116,7 @@ TEST_CASE("files that are new since the last backup add five flights, none of th
   Client client;
   flights_of_next(place, client, source);
   for (int i = 0; i < 10; ++i) source.write(fmt::format("d1/new{}", i), fmt::format("new {}", i));
-  CHECK(flights_of_next(place, client, source) <= 10);
+  CHECK(flights_of_next(place, client, source) <= 9);
 }
 
 TEST_CASE("a machine that knows nothing of a repository lists it, reads what it finds, and uploads nothing",

@@ -312,4 +312,33 @@ void CutLink::wait(bool to_write, Clock::time_point deadline) {
   if (!broken_) inner().wait(to_write, deadline);
 }
 
+// --- counting
+
+namespace {
+
+class CountingStream final : public StreamDecorator {
+ public:
+  CountingStream(std::unique_ptr<Stream> inner, Traffic& traffic)
+      : StreamDecorator(std::move(inner)), traffic_(traffic) {}
+  std::size_t try_write(ByteView bytes) override {
+    const std::size_t size = inner().try_write(bytes);
+    traffic_.up += size;
+    return size;
+  }
+  std::optional<std::size_t> try_read(std::span<char> room) override {
+    const std::optional<std::size_t> size = inner().try_read(room);
+    traffic_.down += size.value_or(0);
+    return size;
+  }
+
+ private:
+  Traffic& traffic_;
+};
+
+}  // namespace
+
+std::unique_ptr<Stream> CountingLink::open_sftp() {
+  return std::make_unique<CountingStream>(inner().open_sftp(), traffic_);
+}
+
 }  // namespace reverse::sftp

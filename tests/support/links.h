@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -96,6 +97,23 @@ class CutLink : public LinkDecorator {
 
   const Cut cut_;
   bool broken_ = false;
+};
+
+/// Bytes that went over connections.
+struct Traffic {
+  std::atomic<std::uint64_t> up = 0, down = 0;
+};
+
+/// Counts what goes over its SFTP streams. `traffic` outlives it.
+class CountingLink : public LinkDecorator {
+ public:
+  CountingLink(std::unique_ptr<Link> inner, Traffic& traffic)
+      : LinkDecorator(std::move(inner)), traffic_(traffic) {}
+
+  std::unique_ptr<Stream> open_sftp() override;
+
+ private:
+  Traffic& traffic_;
 };
 
 }  // namespace reverse::sftp

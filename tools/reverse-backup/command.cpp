@@ -1,5 +1,6 @@
 #include "tools/reverse-backup/command.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
@@ -26,8 +27,8 @@ class BackupCommand : public Command {
   ExitCode execute(Invocation& call) override;
 
  private:
-  void expect_reads(Backend& backend, const std::string& location, const BackupOptions& options,
-                    Invocation& call) const;
+  AskedHead expect_reads(Backend& backend, const std::string& location,
+                         const BackupOptions& options, Invocation& call) const;
   ExitCode run_all(std::vector<BackupOptions> planned, Invocation& call,
                    const Repository& repository);
   ExitCode run_one(BackupOptions& options, Invocation& call, const Repository& repository);
@@ -45,6 +46,7 @@ class BackupCommand : public Command {
 
   BackupChoices choices_;
   std::unique_ptr<Catalog> catalog_;
+  AskedHead* asked_head_ = nullptr;  // while it runs
   bool single_ = true;  // one source: its summary is that of the run
 };
 
@@ -68,6 +70,9 @@ std::string counts_line(const BackupReport& report, double seconds, bool dry_run
   if (report.files_changed_while_read > 0)
     line +=
         fmt::format(" · {} changed while read (stored, marked)", report.files_changed_while_read);
+  if (const LargeUploads::WentOn& large = report.went_on; large.files > 0)
+    line += fmt::format(" · {} went on at {} of {}", counted(large.files, "large file"),
+                        format_bytes(large.bytes), format_bytes(large.of_bytes));
   if (report.files_vanished > 0)
     line += fmt::format(" · {} vanished meanwhile", report.files_vanished);
   if (report.nested_revisions > 0)
@@ -97,7 +102,9 @@ JsonLine summary_object(const BackupReport& report, double seconds, bool dry_run
   line.add("dirs_new", report.dirs_new).add("dirs_changed", report.dirs_changed);
   line.add("dirs_unmodified", report.dirs_unmodified).add("data_added", report.data_added);
   line.add("total_files_processed", head.files).add("total_bytes_processed", head.bytes);
-  line.add("bytes_sent", report.data_added).add("bytes_read", report.bytes_read);
+  const std::uint64_t there = std::min(report.went_on.bytes, report.data_added);
+  line.add("bytes_sent", report.data_added - there).add("bytes_read", report.bytes_read);
+  line.add("files_resumed", report.went_on.files).add("bytes_resumed", report.went_on.bytes);
   line.add("nested_revisions", report.nested_revisions);
   line.add("backup_start", head.started);
   line.add("backup_end", head.finished.empty() ? to_rfc3339_local(now()) : head.finished);
@@ -133,18 +140,22 @@ ExitCode BackupCommand::execute(Invocation& call) {
     Repository empty = Repository::create(*backend, choices_.digest.value_or(DigestKind::md5));
     return run_all(std::move(planned), call, empty);
   }
-  if (location.is_remote()) expect_reads(*backend, path, planned.front(), call);
+  AskedHead asked;
+  if (location.is_remote()) asked = expect_reads(*backend, path, planned.front(), call);
+  asked_head_ = &asked;
   OpenedRepository opened = open_for_writing(*backend, *catalog_, open);
   if (opened.created) call.output.note(creation_note(location, *backend));
   return run_all(std::move(planned), call, opened.repository);
 }
 
-/// Has a distant repository that is known be read ahead.
-void BackupCommand::expect_reads(Backend& backend, const std::string& location,
-                                 const BackupOptions& options, Invocation& call) const {
-  if (const std::optional<std::string> id = catalog_->repository_at(location))
-    expect_backup(backend, options.host + "/" + options.label,
-                  open_present_set(*id, call)->basis());
+/// Has a distant repository that is known be read ahead. A dry run asks for nothing that it would have to remove.
+AskedHead BackupCommand::expect_reads(Backend& backend, const std::string& location,
+                                      const BackupOptions& options, Invocation& call) const {
+  const std::optional<std::string> id = catalog_->repository_at(location);
+  if (!id) return {};
+  std::optional<PresentSet::Basis> basis;
+  if (!call.common.dry_run) basis = open_present_set(*id, call)->basis();
+  return expect_backup(backend, options.host + "/" + options.label, basis);
 }
 
 ExitCode BackupCommand::run_all(std::vector<BackupOptions> planned, Invocation& call,
@@ -245,7 +256,14 @@ BackupReport BackupCommand::attempt(const BackupOptions& options, Invocation& ca
   CliObserver observer(call.output, call.output.verbosity() > 0 || options.dry_run);
   ProgressPrinter progress(call.io, call.output, call.common,
                            [&] { return observer.snapshot("backup", "read"); });
-  return run_backup({repository, *catalog_, *present, observer, call.io.stop}, options);
+  const auto open_uploads = [&] {
+    return UploadJournal::open(
+        call.common.cache_dir, repository.info().id,
+        [&](const std::string& message) { call.output.warning(message); });
+  };
+  return run_backup(
+      {repository, *catalog_, *present, observer, call.io.stop, open_uploads, asked_head_},
+      options);
 }
 
 void BackupCommand::tell(const BackupReport& report, double seconds, ExitCode code,

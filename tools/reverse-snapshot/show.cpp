@@ -95,6 +95,7 @@ void ShowCommand::show_server(Backend& backend, Invocation& call) {
   if (call.output.json()) {
     JsonLine line("server");
     line.add("host", report.host);
+    if (!report.banner.empty()) line.add("banner", report.banner);
     for (const ServerReport::Ability& ability : report.abilities)
       if (ability.works) line.add(ability.key, *ability.works);
     line.add("publishing", report.publishing).add("durability", report.durability);
@@ -104,6 +105,7 @@ void ShowCommand::show_server(Backend& backend, Invocation& call) {
     call.output.result(fmt::format("{:<10} {}", key, value));
   };
   row("server", printable(report.host));
+  if (!report.banner.empty()) row("banner", printable(report.banner));
   row("publishes", report.publishing);
   row("durable", report.durability);
   for (const ServerReport::Ability& ability : report.abilities)

@@ -30,6 +30,7 @@ constexpr Field kFields[] = {
     {"replace", "replaces a file in one step", &Abilities::replace},
     {"hard_links", "makes hard links", &Abilities::hard_links},
     {"remove", "removes files", &Abilities::remove},
+    {"keeps_order", "does requests in the order they come", &Abilities::keeps_order},
     {"sync_files", "makes files durable when asked (fsync)", &Abilities::sync_files},
     {"sync_directories", "makes names durable when asked (fsync)", &Abilities::sync_directories},
     {"free_space", "tells how much room there is", &Abilities::free_space},
@@ -38,6 +39,7 @@ constexpr Field kFields[] = {
 };
 
 constexpr std::uint32_t kMode = 0444, kOtherMode = 0600;
+constexpr std::size_t kInARow = 32;  // requests, each of which shows what was done before it
 
 /// One round of trying. Every file has a name of its own that was never used before.
 class Trial {
@@ -59,6 +61,7 @@ class Trial {
   bool offers(const char* extension) const { return server_.offers(extension); }
 
   Reply make(const std::string& name, std::size_t size);
+  void try_order();
   void try_creation();
   void try_links();
   void try_renames();
@@ -105,6 +108,7 @@ std::optional<Abilities> Trial::run() {
   found_.create = made.type == PacketType::handle;
   if (*found_.create) {
     try_creation();
+    try_order();
     try_links();
     try_renames();
     try_removal();
@@ -131,6 +135,24 @@ void Trial::try_creation() {
   for (std::size_t i = directory_.size(); i < shouted.size(); ++i)
     shouted[i] = static_cast<char>(std::toupper(static_cast<unsigned char>(shouted[i])));
   found_.case_sensitive = !look(shouted);
+}
+
+/// Has a file grow byte by byte and its size told in between, all in one flight.
+void Trial::try_order() {
+  const std::string name = fresh_name();
+  const Reply opened = ask(open_request(name, kWrite | kCreate | kExclusive, kMode));
+  if (opened.type != PacketType::handle) return;
+  made_.push_back(name);
+  std::vector<Request> requests;
+  for (std::size_t i = 0; i < kInARow; ++i) {
+    requests.push_back(write_request(opened.handle, i, "x"));
+    requests.push_back(lstat_request(name));
+  }
+  const std::vector<Reply> replies = Server::call_all(client_, std::move(requests));
+  ask(close_request(opened.handle));
+  found_.keeps_order = true;
+  for (std::size_t i = 0; i < kInARow; ++i)
+    if (replies[2 * i + 1].attributes.size != i + 1) found_.keeps_order = false;
 }
 
 void Trial::try_links() {
@@ -223,10 +245,10 @@ std::vector<ServerReport::Ability> describe(const Abilities& abilities) {
 
 // --- what is remembered
 
-/// What the server says of itself: once that changes, it may be another.
+/// What the server says of itself, before SFTP begins and in it: once that changes, it may be another.
 std::string KnownAbilities::greeting() const {
   const ServerVersion& version = server_.pool().front().version();
-  std::string text;
+  std::string text = version.banner.empty() ? "" : version.banner + "\n";
   for (const auto& [name, data] : version.extensions) text += fmt::format("{} {}\n", name, data);
   return text;
 }
@@ -238,7 +260,13 @@ void KnownAbilities::recall(std::unique_lock<std::mutex>& lock) {
   const std::optional<std::string> text = memory_.recall(greeting());
   lock.lock();
   are_remembered_ = text.has_value();
-  if (text && !known_) known_ = parse_abilities(*text);
+  if (text && !known_) learn(parse_abilities(*text));
+}
+
+/// With the lock.
+void KnownAbilities::learn(const Abilities& found) {
+  known_ = found;
+  if (found.keeps_order == false) server_.pool().note_disorder();
 }
 
 void KnownAbilities::begin() {
@@ -289,7 +317,7 @@ Abilities KnownAbilities::renew(const std::string& directory) {
   if (!found) return {};
   if (memory_.keep) memory_.keep(greeting(), format_abilities(*found));
   std::lock_guard lock(mutex_);
-  known_ = found;
+  learn(*found);
   return *found;
 }
 

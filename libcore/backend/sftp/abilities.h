@@ -27,6 +27,7 @@ struct Abilities {
   std::optional<bool> replace;                ///< gives a file a taken name, in one step
   std::optional<bool> hard_links;             ///< gives a file a second name that holds it as well
   std::optional<bool> remove;
+  std::optional<bool> keeps_order;            ///< was seen to do requests only in the order they came
   std::optional<bool> sync_files, sync_directories;  ///< fsync@openssh.com
   std::optional<bool> free_space;                    ///< tells how much room there is
   std::optional<bool> case_sensitive;                ///< names that differ in case are two
@@ -75,6 +76,7 @@ class KnownAbilities {
 
  private:
   std::string greeting() const;
+  void learn(const Abilities& found);
   void recall(std::unique_lock<std::mutex>& lock);
 
   const Server& server_;

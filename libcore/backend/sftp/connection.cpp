@@ -140,6 +140,7 @@ void Connection::greet(ByteView packet) {
   ServerVersion version = parse_version(packet);
   if (version.version != 3)
     fail(ErrorKind::unsupported, "the server speaks SFTP version {}, not 3", version.version);
+  version.banner = link_->banner();
   greeted_ = true;
   under_way_.end_greeting();
   exchange_.tell_flights(under_way_.answered_flight());

@@ -50,6 +50,8 @@ class Link {
 
   /// Bytes of one write that fit the way best: a stream is handed up to so much at once.
   virtual std::size_t best_write() const { return 256 << 10; }
+  /// What the server's program calls itself before SFTP begins ("SSH-2.0-OpenSSH_9.2p1"); empty where that is not known.
+  virtual std::string banner() const { return {}; }
   /// True where the server is known to take requests before it has answered the greeting.
   virtual bool takes_early_requests() const { return false; }
   /// Bytes of replies that may be under way without either side waiting for the other.

@@ -126,6 +126,7 @@ std::string encode_init();
 struct ServerVersion {
   std::uint32_t version = 0;
   std::map<std::string, std::string> extensions;  ///< name → its data, such as "1"
+  std::string banner;  ///< `Link::banner`: of whoever sent it
 };
 /// `packet`: from the type on, without the length. Throws `network` if malformed: the stream can then not be followed any further.
 ServerVersion parse_version(ByteView packet);

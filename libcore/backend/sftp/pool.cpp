@@ -72,7 +72,7 @@ void Pool::begin_again(std::unique_lock<std::mutex>& lock) {
                    format_duration(options_.retry_for)));
   while (true) {
     if (Clock::now() + next_pause_ > *give_up_)
-      fail(ErrorKind::network, "{}; given up after {}", loss, format_duration(options_.retry_for));
+      fail(ErrorKind::network, "{}; {}", loss, given_up());
     pause(lock);
     Client& fresh = start();
     lock.unlock();
@@ -88,6 +88,11 @@ void Pool::begin_again(std::unique_lock<std::mutex>& lock) {
   }
   ++generation_;
   tell(fmt::format("connected to '{}' again", printable(host_)));
+}
+
+std::string Pool::given_up() const {
+  if (options_.retry_for.count() == 0) return "";
+  return "given up after " + format_duration(options_.retry_for);
 }
 
 void Pool::pause(std::unique_lock<std::mutex>& lock) {

@@ -49,6 +49,8 @@ class Pool {
   void grow_fully();
   /// The connections that are ready, the front one first.
   std::vector<Client*> ready();
+  /// What to say of a loss that is not mended: "given up after 30 min"; empty where it was not tried.
+  std::string given_up() const;
   /// Something was achieved that a later loss does not undo.
   void note_progress();
   /// How often the front connection was made anew. Where that has changed, the server itself may
@@ -58,6 +60,9 @@ class Pool {
   std::size_t size() const;
   /// Tells whoever listens (`PoolOptions::notice`).
   void tell(const std::string& what) const;
+  /// The server was seen to do later requests before earlier ones.
+  void note_disorder() { is_disorderly_ = true; }
+  bool is_disorderly() const { return is_disorderly_; }
   /// Round trips of the front connection, as `Client::flights`.
   std::uint64_t flights() const;
 
@@ -71,6 +76,7 @@ class Pool {
   const std::string host_;
   const Client::LinkOpener open_link_;
   const PoolOptions options_;
+  std::atomic<bool> is_disorderly_ = false;  // before the clients: replies under way ask for it to the last
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable_any changed_;
   bool reconnecting_ = false;

@@ -80,6 +80,8 @@ void Server::throw_failure(const Reply& reply, std::string_view act,
       words += " (no inodes free there)";
     else if (stat && act == "write")
       words += " (there is room: a quota, perhaps)";
+    else if (act == "create" && has_failed(reply))
+      words += " (a quota, or too many open files there, perhaps)";
   }
   fail(kind, "{} {}: {}", act, quote(full), words);
 }

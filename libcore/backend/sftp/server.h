@@ -28,9 +28,10 @@ class Server {
     return client.offers("lsetstat@openssh.com") || client.offers("expand-path@openssh.com") ||
            client.offers("users-groups-by-id@openssh.com");
   }
-  /// What one connection asks is done strictly in that order.
-  bool keeps_order() const { return is_openssh(); }
-  static bool keeps_order(Client& client) { return is_openssh(client); }
+  /// What one connection asks is done strictly in that order: so does OpenSSH's server, unless it was seen to do otherwise. That
+  /// others do cannot be proved by trying.
+  bool keeps_order() const { return keeps_order(pool_->front()); }
+  bool keeps_order(Client& client) const { return is_openssh(client) && !pool_->is_disorderly(); }
   static bool syncs_files(Client& client) { return client.offers("fsync@openssh.com"); }
 
   /// The server's name for a repository path.

@@ -46,6 +46,8 @@ class SftpBackend final : public Backend, public DirectoryModes, public Examinab
   void expect(std::span<const Expected> what) override;
 
   std::unique_ptr<Upload> create(const RepoPath& path, std::uint32_t mode) override;
+  std::unique_ptr<Upload> take_over(const LeftUpload& left, const RepoPath& path,
+                                    std::uint32_t mode) override;
   std::vector<MoveResult> publish(std::span<const Publication> publications) override;
   void replace(Upload& upload, const RepoPath& target) override;
   MoveResult move(const RepoPath& from, const RepoPath& to) override;
@@ -60,14 +62,18 @@ class SftpBackend final : public Backend, public DirectoryModes, public Examinab
   void barrier(std::span<const RepoPath> directories) override;
   std::optional<std::uint64_t> free_bytes() override;
   ServerReport examine_server(const RepoPath& directory) override;
-  bool recover() override;
+  void recover(const Error& loss) override;
   RemoteShell* shell() override { return may_run_ ? &shell_ : nullptr; }
 
  private:
+  static std::size_t most_open(Client& client);
+  std::unique_ptr<Upload> go_on_with(const std::string& name, const LeftUpload& left,
+                                     std::uint32_t mode);
   std::uint32_t mode_below(const RepoPath& directory);
   void note_mode(const RepoPath& directory, std::uint32_t mode);
   void apply_mode(const std::string& name, std::uint32_t found, std::uint32_t wanted);
   void say_that_nothing_lasts();
+  [[noreturn]] void throw_given_up(std::string loss) const;
   void note_change(const RepoPath& path);
   void require_generation(unsigned generation) const;
   /// Directories, and what was answered to opening them.
@@ -105,7 +111,6 @@ SftpBackend::SftpBackend(std::unique_ptr<Pool> pool, const std::string& root,
     : server_(std::move(pool), root),
       traits_{.cheap_stat = false,
               .reliable_listing = false,
-              .hard_links = true,
               .durable = options.durability != Durability::none,
               .connections = 8},
       stripe_from_(options.stripe_from),
@@ -113,7 +118,7 @@ SftpBackend::SftpBackend(std::unique_ptr<Pool> pool, const std::string& root,
                  options.scratch.empty() ? "" : server_.full(options.scratch),
                  options.run_commands),
       publisher_(server_, abilities_),
-      syncer_(server_, options.durability, options.run_commands),
+      syncer_(server_, abilities_, options.durability, options.run_commands),
       prefetch_(server_),
       shell_(server_),
       may_run_(options.run_commands) {}
@@ -131,17 +136,26 @@ void SftpBackend::require_generation(unsigned generation) const {
          printable(server_.pool().host()));
 }
 
-bool SftpBackend::recover() {
+void SftpBackend::recover(const Error& loss) {
   try {
     server_.pool().front();
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::network) throw;
-    return false;
+    throw_given_up(loss.what());
   }
   std::lock_guard lock(mutex_);
   covered_ = server_.pool().generation();
   changed_.clear();
-  return true;
+}
+
+/// Throws `loss` with what it may not tell: which place cannot be reached, and that it was tried.
+void SftpBackend::throw_given_up(std::string loss) const {
+  const std::string host = printable(server_.pool().host());
+  if (loss.find("'" + host + ":") == loss.npos)
+    loss = fmt::format("reach {}: {}", display(""), loss);
+  const std::string given_up = server_.pool().given_up();
+  if (!given_up.empty() && !loss.ends_with(given_up)) loss += "; " + given_up;
+  throw Error(ErrorKind::network, loss);
 }
 
 // --- reading
@@ -191,6 +205,7 @@ ServerReport SftpBackend::examine_server(const RepoPath& directory) {
   const Abilities found = abilities_.renew(server_.full(directory));
   const ServerVersion& version = server_.pool().front().version();
   ServerReport report{.host = server_.pool().host(),
+                      .banner = version.banner,
                       .extensions = {},
                       .abilities = describe(found),
                       .publishing = Publisher::describe(found),
@@ -212,12 +227,45 @@ std::unique_ptr<Upload> SftpBackend::create(const RepoPath& path, std::uint32_t 
   }
   if (created % kUploadsPerConnection == 0) server_.pool().grow();
   Client& client = created <= kOpenUntold ? server_.pool().front() : server_.pool().next();
-  std::size_t most = kOpenUntold;
   const bool is_told = created > kOpenUntold || client.was_ready();  // else nobody waits for it
-  if (is_told && client.limits().handles > 0)
-    most = std::clamp<std::size_t>(client.limits().handles / 2, 1, kMostOpen);
-  open_.enter(most);
+  open_.enter(is_told ? most_open(client) : kOpenUntold);
   return std::make_unique<SftpUpload>(server_, client, open_, name, mode, is_sync, stripe_from_);
+}
+
+/// How many uploads may have a file open.
+std::size_t SftpBackend::most_open(Client& client) {
+  const std::uint64_t handles = client.limits().handles;
+  return handles > 0 ? std::clamp<std::size_t>(handles / 2, 1, kMostOpen) : kOpenUntold;
+}
+
+/// The rename is the contest between those who want it.
+std::unique_ptr<Upload> SftpBackend::take_over(const LeftUpload& left, const RepoPath& path,
+                                               std::uint32_t mode) {
+  const std::string name = server_.full(path);
+  try {
+    if (publisher_.move({server_.full(left.path), name}) != MoveResult::done) return nullptr;
+    if (std::unique_ptr<Upload> upload = go_on_with(name, left, mode)) return upload;
+    remove(path);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::network) throw;
+  }
+  return nullptr;
+}
+
+std::unique_ptr<Upload> SftpBackend::go_on_with(const std::string& name, const LeftUpload& left,
+                                                std::uint32_t mode) {
+  const std::optional<FileStat> found = server_.examine(name);
+  if (!found || found->type != FileType::file || found->size > left.size) return nullptr;
+  // A server that ended meanwhile may have lost some of what it had told to have.
+  const std::uint64_t there = std::min(found->size, left.confirmed);
+  if (there == 0) return nullptr;
+  Client& client = server_.pool().front();
+  Reply opened = SftpUpload::open_again(server_, client, name, mode);
+  if (opened.type != PacketType::handle) return nullptr;
+  const bool is_sync = syncer_.counts_upload(name);
+  open_.enter(most_open(client));
+  return std::make_unique<SftpUpload>(server_, client, open_, name, mode, is_sync, stripe_from_,
+                                      SftpUpload::Begun{std::move(opened.handle), there});
 }
 
 SftpUpload& own(Upload* upload) {
@@ -231,17 +279,17 @@ std::vector<Publisher::Naming> SftpBackend::finish_uploads(
     std::span<const Publication> publications) {
   std::vector<Publisher::Naming> namings;
   syncer_.begin_group();
-  const SftpUpload* unsynced = nullptr;
+  std::vector<std::string> unsynced;
   unsigned oldest = server_.pool().generation();  // that something was written in
   for (const Publication& publication : publications) {
     SftpUpload& upload = own(publication.upload);
     upload.finish();
-    if (!upload.is_synced()) unsynced = &upload;
+    if (!upload.is_synced()) unsynced.push_back(upload.path());
     if (!upload.is_synced()) oldest = std::min(oldest, upload.generation());
     namings.push_back({upload.path(), server_.full(publication.target)});
   }
-  if (unsynced != nullptr && traits_.durable) {
-    syncer_.sync_all(unsynced->path());
+  if (!unsynced.empty() && traits_.durable) {
+    syncer_.sync_files(unsynced);
     require_generation(oldest);
     if (!syncer_.works()) std::call_once(warned_, [this] { say_that_nothing_lasts(); });
   }
@@ -262,8 +310,8 @@ SftpBackend::Opened SftpBackend::open_above(const RepoPath& target) const {
   return above;
 }
 
-/// Gives one name and syncs the directories above it in one flight. Those that are synced are taken
-/// for `synced` only if the name was given.
+/// Gives one name and syncs the directories above it: in one flight where order is kept. Those that
+/// are synced are taken for `synced` only if the name was given.
 MoveResult SftpBackend::publish_and_sync(const Publisher::Naming& naming, const Opened& above,
                                          std::set<std::string>& synced) {
   Publisher::Behind syncs;
@@ -274,7 +322,10 @@ MoveResult SftpBackend::publish_and_sync(const Publisher::Naming& naming, const 
     names.push_back(&above.names[i]);
   }
   syncs.client = above.client;
-  const MoveResult result = publisher_.publish({naming}, &syncs)[0];
+  const bool keeps_order = server_.keeps_order(*above.client);
+  const MoveResult result = publisher_.publish({naming}, keeps_order ? &syncs : nullptr)[0];
+  if (!keeps_order && result == MoveResult::done)
+    syncs.replies = Server::call_all(*above.client, std::move(syncs.requests));
   for (const Reply& opened : above.replies)
     if (opened.type == PacketType::handle)
       above.client->submit(close_request(opened.handle), [](Reply&&) {});
@@ -289,7 +340,7 @@ MoveResult SftpBackend::publish_and_sync(const Publisher::Naming& naming, const 
 std::vector<MoveResult> SftpBackend::publish(std::span<const Publication> publications) {
   // What a barrier behind a single name will want is had in the flights of the name itself: a head's, above all.
   std::optional<Opened> above;
-  if (publications.size() == 1 && syncer_.syncs_directories_in_order())
+  if (publications.size() == 1 && syncer_.syncs_directories())
     above = open_above(publications[0].target);
   const std::vector<Publisher::Naming> namings = finish_uploads(publications);
   std::set<std::string> synced;
@@ -322,7 +373,7 @@ void SftpBackend::replace(Upload& upload, const RepoPath& target) {
   SftpUpload& mine = own(&upload);
   mine.finish();
   if (!mine.is_synced() && traits_.durable) {
-    syncer_.sync_all(mine.path());
+    syncer_.sync_files({mine.path()});
     require_generation(mine.generation());
   }
   std::string name = server_.full(target);

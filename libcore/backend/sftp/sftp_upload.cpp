@@ -26,6 +26,7 @@ constexpr std::size_t kMostUnopened = 256 << 10;  // bytes that wait until the f
 constexpr std::uint32_t kOwnerWrites = 0200;
 constexpr std::size_t kMostWaiting = 16 << 20;    // of all uploads: then no other one begins
 constexpr char kWriteAct[] = "write";
+constexpr int kOpenTries = 100;  // round trips: others close their files meanwhile
 
 /// As much as the server takes at a time, if it has told; never waits for that.
 std::size_t chunk_of(Client& client) {
@@ -36,14 +37,26 @@ std::size_t chunk_of(Client& client) {
 
 void OpenUploads::enter(std::size_t most) {
   std::unique_lock lock(mutex_);
-  left_.wait(lock, [&] { return count_ < most && waiting_bytes_ < kMostWaiting; });
+  left_.wait(lock, [&] { return count_ < std::min(most, most_) && waiting_bytes_ < kMostWaiting; });
   ++count_;
 }
 
-void OpenUploads::leave() {
+void OpenUploads::note_open() {
+  std::lock_guard lock(mutex_);
+  ++open_;
+}
+
+void OpenUploads::leave(bool was_open) {
   std::lock_guard lock(mutex_);
   --count_;
+  if (was_open) --open_;
   left_.notify_one();
+}
+
+bool OpenUploads::make_do() {
+  std::lock_guard lock(mutex_);
+  if (open_ > 0) most_ = std::min(most_, open_);
+  return open_ > 0;
 }
 
 void OpenUploads::begin_waiting(std::size_t bytes) {
@@ -61,13 +74,18 @@ void OpenUploads::end_waiting(std::size_t bytes) {
 /// every write was answered, since servers may do later requests before earlier ones.
 class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
  public:
-  Transfer(Client& client, OpenUploads& open, bool sync)
-      : open_(open), sync_(sync), lanes_{{&client, "", 0}} {}
+  Transfer(const Server& server, Client& client, OpenUploads& open, bool sync)
+      : server_(server), open_(open), sync_(sync), lanes_{{&client, "", 0}} {}
 
-  void begin(Request request) {
-    lanes_[0].client->submit(std::move(request), [self = shared_from_this()](Reply&& reply) {
-      self->opened(std::move(reply));
-    });
+  void begin(const Request& request, int tries = 1) {
+    lanes_[0].client->submit(
+        request, [self = shared_from_this(), request, tries](Reply&& reply) {
+          // Version 3 has no word for too many open files.
+          if (has_failed(reply) && tries < kOpenTries && self->open_.make_do())
+            self->begin(request, tries + 1);
+          else
+            self->opened(std::move(reply));
+        });
   }
 
   bool is_writing() {
@@ -147,16 +165,24 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
         std::exchange(lanes_, std::deque<Lane>{{&client, std::move(handle), 0}});
     loss_.reset();
     stage_ = Stage::opening;
+    note_open();
     lock.unlock();
     for (const Lane& lane : old)
-      if (was_open) lane.client->submit(close_request(lane.handle), [](Reply&&) {});
+      if (was_open && !lane.handle.empty())
+        lane.client->submit(close_request(lane.handle), [](Reply&&) {});
     lock.lock();
     send_kept(lock);
   }
-  /// All bytes before this offset were confirmed; nullopt: all there were.
-  std::optional<std::uint64_t> confirmed() {
+  /// Of the `written` bytes so many from the beginning were confirmed.
+  std::uint64_t confirmed(std::uint64_t written) {
     std::lock_guard lock(mutex_);
-    return pieces_.empty() ? std::nullopt : std::optional(pieces_.begin()->first);
+    if (!was_made()) return 0;
+    return pieces_.empty() ? written : pieces_.begin()->first;
+  }
+  /// True if something worse happened than the loss of a connection.
+  bool has_failed() {
+    std::lock_guard lock(mutex_);
+    return failure_.has_value();
   }
   Client& client() { return *lanes_[0].client; }
   bool was_made() const { return !lanes_[0].handle.empty(); }
@@ -191,7 +217,13 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
       return close_stage();
     }
     lanes_[0].handle = std::move(reply.handle);
+    note_open();
     send_kept(lock);
+  }
+
+  /// With the lock.
+  void note_open() {
+    if (!std::exchange(was_open_, true)) open_.note_open();
   }
 
   /// Sends all that is kept, in order, and ends `Stage::opening`.
@@ -236,7 +268,7 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
       return;
     }
     Client& first = *lanes_[0].client;
-    const bool keeps_order = Server::keeps_order(first);  // greeted: it has opened the file
+    const bool keeps_order = server_.keeps_order(first);  // greeted: it has opened the file
     if (under_way_ > 0 && !(keeps_order && lanes_.size() == 1)) return;
     const bool syncs = stage_ == Stage::writing && sync_ && !failure_ && !loss_ && Server::syncs_files(first);
     const bool closes = !syncs || keeps_order;
@@ -254,10 +286,11 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
   /// The end. With the lock.
   void close_stage() {
     stage_ = Stage::closed;
-    if (!std::exchange(has_left_, true)) open_.leave();
+    if (!std::exchange(has_left_, true)) open_.leave(was_open_);
     changed_.notify_all();
   }
 
+  const Server& server_;
   OpenUploads& open_;
   const bool sync_;
   std::mutex mutex_;  // guards what follows
@@ -268,28 +301,34 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
   std::size_t waiting_bytes_ = 0;                // of them, for the file to be there
   std::size_t under_way_ = 0;
   bool has_ended_ = false;
-  bool has_left_ = false;  // `open_`
+  bool was_open_ = false, has_left_ = false;  // as `open_` knows it
   std::optional<Failure> failure_;
   std::optional<Failure> loss_;  // of a connection; the file may yet be whole
 };
 
 SftpUpload::SftpUpload(const Server& server, Client& client, OpenUploads& open, std::string path,
-                       std::uint32_t mode, bool sync, std::uint64_t stripe_from)
+                       std::uint32_t mode, bool sync, std::uint64_t stripe_from,
+                       std::optional<Begun> begun)
     : server_(server),
       path_(std::move(path)),
       mode_(mode),
       sync_(sync),
       generation_(server.pool().generation()),
       chunk_(chunk_of(client)),
-      transfer_(std::make_shared<Transfer>(client, open, sync)),
+      transfer_(std::make_shared<Transfer>(server, client, open, sync)),
+      there_(begun ? begun->there : 0),
       stripe_from_(stripe_from),
-      widen_at_(stripe_from) {
-  transfer_->begin(open_request(path_, kWrite | kCreate | kExclusive, mode));
+      widen_at_(stripe_from),
+      is_in_doubt_(begun.has_value()) {
+  if (begun)
+    transfer_->resume(client, std::move(begun->handle));
+  else
+    transfer_->begin(open_request(path_, kWrite | kCreate | kExclusive, mode));
 }
 
 SftpUpload::~SftpUpload() {
   if (!is_closed_) transfer_->end();
-  if (is_published_) return;
+  if (is_published_ || (is_kept_ && !transfer_->has_failed())) return;
   transfer_->wait_closed();  // servers that cannot remove an open file
   if (transfer_->was_made()) transfer_->client().submit(remove_request(path_), [](Reply&&) {});
 }
@@ -300,6 +339,11 @@ bool SftpUpload::is_synced() const {
 
 void SftpUpload::write(ByteView bytes) {
   if (is_closed_) fail(ErrorKind::internal, "write {}: closed", server_.quote(path_));
+  if (offset_ < there_) {
+    const std::uint64_t known = std::min<std::uint64_t>(bytes.size(), there_ - offset_);
+    offset_ += known;
+    bytes.remove_prefix(known);
+  }
   if (bytes.empty()) return;
   if (is_hole(bytes)) {
     send_buffer();
@@ -345,30 +389,36 @@ void SftpUpload::widen() {
   server_.check(server_.call(set_mode_request(path_, mode_)), "chmod", path_);
 }
 
-/// Its handle over another connection; nullopt if that is lost as well.
-std::optional<std::string> SftpUpload::reopen(Client& client) {
-  server_.call(set_mode_request(path_, mode_ | kOwnerWrites));
-  Reply reply = std::move(Server::call_all(client, {open_request(path_, kWrite)})[0]);
-  if (reply.lost) return std::nullopt;
-  server_.check(server_.call(set_mode_request(path_, mode_)), "chmod", path_);
-  if (reply.type == PacketType::handle) return std::move(reply.handle);
-  fail(ErrorKind::network, "{}: what was sent before the connection was lost cannot be gone on with",
-       server_.quote(path_));
+Reply SftpUpload::open_again(const Server& server, Client& client, const std::string& path,
+                             std::uint32_t mode) {
+  server.call(set_mode_request(path, mode | kOwnerWrites));
+  Reply reply = std::move(Server::call_all(client, {open_request(path, kWrite)})[0]);
+  if (reply.lost) return reply;
+  server.check(server.call(set_mode_request(path, mode)), "chmod", path);
+  return reply;
+}
+
+std::uint64_t SftpUpload::confirmed() {
+  return std::max(there_, transfer_->confirmed(offset_));
 }
 
 /// Goes on where the server has confirmed all, over a connection made anew.
 void SftpUpload::resume() {
   transfer_->wait_idle();
-  const std::uint64_t confirmed = transfer_->confirmed().value_or(offset_);
-  if (confirmed > resumed_at_) server_.pool().note_progress();
-  resumed_at_ = confirmed;
+  const std::uint64_t there = confirmed();
+  if (there > resumed_at_) server_.pool().note_progress();
+  resumed_at_ = there;
   Client& client = server_.pool().front();
   generation_ = server_.pool().generation();
-  std::optional<std::string> handle = reopen(client);
-  if (!handle) return;
+  Reply opened = open_again(server_, client, path_, mode_);
+  if (opened.lost) return;
+  if (opened.type != PacketType::handle)
+    fail(ErrorKind::network,
+         "{}: what was sent before the connection was lost cannot be gone on with",
+         server_.quote(path_));
   is_in_doubt_ = true;
-  transfer_->resume(client, std::move(*handle));
-  server_.pool().tell(fmt::format("{} goes on at {}", server_.quote(path_), format_bytes(confirmed)));
+  transfer_->resume(client, std::move(opened.handle));
+  server_.pool().tell(fmt::format("{} goes on at {}", server_.quote(path_), format_bytes(there)));
 }
 
 bool SftpUpload::read_back(ByteSink& sink) {

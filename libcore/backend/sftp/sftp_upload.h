@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,32 +17,51 @@ class OpenUploads {
  public:
   /// Waits until there is room for another of `most`.
   void enter(std::size_t most);
-  void leave();
+  void note_open();
+  void leave(bool was_open);
+  /// One that entered could not open its file. Where others have theirs open there may be no room for
+  /// more: then no more than those enter from now on. False if there are none.
+  bool make_do();
   void begin_waiting(std::size_t bytes);
   void end_waiting(std::size_t bytes);
 
  private:
   std::mutex mutex_;
   std::condition_variable left_;
-  std::size_t count_ = 0, waiting_bytes_ = 0;
+  std::size_t count_ = 0, open_ = 0, waiting_bytes_ = 0;
+  std::size_t most_ = std::numeric_limits<std::size_t>::max();  // that the server bears, as far as was seen
 };
 
 /// A new file on the server. Nothing is waited for: the file is made, its bytes are sent and it is
 /// closed while the caller goes on; `finish` tells how it all went. Bytes are kept until they are
 /// confirmed: when a connection is lost, a file of `stripe_from` bytes or more goes on over the next
-/// one, and is to be read back. One thread at a time.
+/// one, and is to be read back; so is one that an earlier run began. One thread at a time.
 class SftpUpload final : public Upload {
  public:
-  /// Asks for the file over `client`. `sync`: it is made durable before it is closed. Once it has
-  /// `stripe_from` bytes the other connections carry it as well. The others must outlive it.
+  /// A file that is there and open, whose first bytes need not be sent.
+  struct Begun {
+    std::string handle;
+    std::uint64_t there;  ///< bytes
+  };
+  /// Asks for the file over `client`, or goes on with one that is `begun`. `sync`: it is made durable
+  /// before it is closed. Once it has `stripe_from` bytes the other connections carry it as well. The
+  /// others must outlive it.
   SftpUpload(const Server& server, Client& client, OpenUploads& open, std::string path,
-             std::uint32_t mode, bool sync, std::uint64_t stripe_from);
+             std::uint32_t mode, bool sync, std::uint64_t stripe_from,
+             std::optional<Begun> begun = {});
   ~SftpUpload() override;
+
+  /// Opens a file that is there, and has this mode before and after: the answer to that.
+  static Reply open_again(const Server& server, Client& client, const std::string& path,
+                          std::uint32_t mode);
 
   void write(ByteView bytes) override;
   void confirm() override;
   void close() override;
   bool read_back(ByteSink& sink) override;
+  std::uint64_t confirmed() override;
+  void keep() override { is_kept_ = true; }
+  void discard() override { is_kept_ = false; }
 
   const std::string& path() const { return path_; }
   /// Once it is finished.
@@ -59,7 +79,6 @@ class SftpUpload final : public Upload {
   void send_buffer();
   void widen();
   bool may_resume() const { return offset_ >= stripe_from_; }
-  std::optional<std::string> reopen(Client& client);
   void resume();
   [[noreturn]] void throw_failure(const char* act, const Reply& failure) const;
 
@@ -72,12 +91,14 @@ class SftpUpload final : public Upload {
   const std::shared_ptr<Transfer> transfer_;
   std::string buffer_;
   std::uint64_t offset_ = 0;  // where `buffer_` belongs
+  std::uint64_t there_ = 0;   // up to here nothing is sent
   const std::uint64_t stripe_from_;
   std::uint64_t resumed_at_ = 0;  // the last time
   std::uint64_t widen_at_;    // when `offset_` has come so far
   bool ends_in_hole_ = false;
   bool is_closed_ = false;
   bool is_in_doubt_ = false;  // it was resumed, and not read back since
+  bool is_kept_ = false;
   bool is_published_ = false;
 };
 

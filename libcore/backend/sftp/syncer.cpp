@@ -32,8 +32,10 @@ bool sync_by_command(Client& client, const std::string& path) {
   }
 }
 
-Syncer::Syncer(const Server& server, Durability durability, bool may_run)
+Syncer::Syncer(const Server& server, KnownAbilities& abilities, Durability durability,
+               bool may_run)
     : server_(server),
+      abilities_(abilities),
       durability_(durability),
       command_(may_run && durability == Durability::barrier ? Command::unknown : Command::refused) {
 }
@@ -44,9 +46,14 @@ bool Syncer::offers_fsync() {
   return durability_ != Durability::none && server_.offers("fsync@openssh.com");
 }
 
+/// With the lock.
+bool Syncer::may_rely_on_command() const {
+  return command_ == Command::works || command_ == Command::remembered;
+}
+
 bool Syncer::works() {
   std::lock_guard lock(mutex_);
-  return offers_fsync() || command_ == Command::works;
+  return offers_fsync() || may_rely_on_command();
 }
 
 bool Syncer::counts_upload(const std::string& path) {
@@ -54,9 +61,9 @@ bool Syncer::counts_upload(const std::string& path) {
   if (++uploads_ == 1) first_path_ = path;
   if (command_ == Command::unknown && uploads_ >= kTryAt) {
     command_ = Command::trying;
-    trying_ = std::jthread([this, proof = first_path_] { try_command(proof); });
+    trying_ = std::jthread([this, proof = first_path_] { find_out(proof); });
   }
-  if (uploads_ > kSyncedEach && command_ == Command::works) return false;
+  if (uploads_ > kSyncedEach && may_rely_on_command()) return false;
   return server_.pool().front().was_ready() ? offers_fsync() : durability_ != Durability::none;
 }
 
@@ -65,36 +72,53 @@ void Syncer::begin_group() {
   uploads_ = 0;
 }
 
-/// Whether the command reaches the very file that SFTP shows: its name was never used before.
-void Syncer::try_command(const std::string& path) {
-  bool works = false;
+/// Whether the command works, as is remembered, or as shows when it is tried on the very file that
+/// SFTP shows: its name was never used before.
+void Syncer::find_out(const std::string& path) {
+  Command found = Command::refused;
   try {
-    works = sync_by_command(server_.pool().front(), path);
+    const std::optional<Abilities> known = abilities_.known();
+    if (known && known->sync_command)
+      found = *known->sync_command ? Command::remembered : Command::refused;
+    else if (sync_by_command(server_.pool().front(), path))
+      found = Command::works;
   } catch (const std::exception&) {
     // Then files are synced one by one.
   }
   std::lock_guard lock(mutex_);
-  command_ = works ? Command::works : Command::refused;
+  command_ = found;
 }
 
-void Syncer::sync_all(const std::string& path) {
+void Syncer::sync_files(const std::vector<std::string>& files) {
   {
     std::lock_guard lock(mutex_);
     if (command_ == Command::refused && !offers_fsync()) return;  // nothing is durable there
   }
-  const bool works = sync_by_command(server_.pool().front(), path);
-  std::lock_guard lock(mutex_);
-  if (works)
-    command_ = Command::works;
-  else if (command_ != Command::works && !offers_fsync())
-    command_ = Command::refused;
-  else
-    fail(ErrorKind::io, "sync {}: the server's command `sync -f` failed", server_.quote(path));
+  if (sync_all(files.front()) || fsync_names(files)) return;
+  fail(ErrorKind::io, "sync {}: the server's command `sync -f` failed, and so does fsync",
+       server_.quote(files.front()));
 }
 
-bool Syncer::syncs_directories_in_order() {
+/// Syncs everything by the command. False where that does not work any more, and fsync may.
+bool Syncer::sync_all(const std::string& path) {
+  const bool works = sync_by_command(server_.pool().front(), path);
+  {
+    std::lock_guard lock(mutex_);
+    if (!works && command_ == Command::works)
+      fail(ErrorKind::io, "sync {}: the server's command `sync -f` failed", server_.quote(path));
+    const bool was_remembered = command_ == Command::remembered;
+    command_ = works ? Command::works : Command::refused;
+    if (works || !was_remembered) return works || !offers_fsync();
+  }
+  abilities_.renew(path.substr(0, path.rfind('/')));
+  return false;
+}
+
+bool Syncer::syncs_directories() {
+  const std::optional<Abilities> known = abilities_.known();
   std::lock_guard lock(mutex_);
-  return offers_fsync() && server_.keeps_order() && !directories_refused_;
+  if (known && known->sync_directories == false) directories_refused_ = true;
+  return offers_fsync() && !directories_refused_;
 }
 
 void Syncer::sync_directories(const std::set<std::string>& directories) {
@@ -102,19 +126,19 @@ void Syncer::sync_directories(const std::set<std::string>& directories) {
   bool by_command = false;
   {
     std::lock_guard lock(mutex_);
-    by_command = command_ == Command::works &&
+    by_command = may_rely_on_command() &&
                  (directories.size() > kDirectoriesEach || directories_refused_ || !offers_fsync());
   }
-  if (by_command) return sync_all(server_.full(""));
+  if (by_command && sync_all(server_.full(""))) return;
   if (!offers_fsync()) return;
-  if (!fsync_directories({directories.begin(), directories.end()})) {
+  if (!fsync_names({directories.begin(), directories.end()})) {
     std::lock_guard lock(mutex_);
     directories_refused_ = true;
   }
 }
 
-/// False if this server opens no directories for that.
-bool Syncer::fsync_directories(const std::vector<std::string>& names) {
+/// Syncs files or directories, each by a handle. False if this server opens some of them not for that.
+bool Syncer::fsync_names(const std::vector<std::string>& names) {
   while (true) {
     Client& client = server_.pool().front();
     std::vector<Request> opens, syncs, closes;

@@ -19,35 +19,43 @@ bool sync_by_command(Client& client, const std::string& path);
 /// once by the command `sync -f`, whichever is cheaper and works. Thread-safe.
 class Syncer {
  public:
-  /// `may_run`: commands may be tried.
-  Syncer(const Server& server, Durability durability, bool may_run);
+  /// `may_run`: commands may be tried, unless it is known that the server runs none.
+  Syncer(const Server& server, KnownAbilities& abilities, Durability durability, bool may_run);
   ~Syncer();
 
   /// Whether what is called durable is.
   bool works();
   /// Whether the next upload must sync its own file. `path`: its server's name; many uploads in a
-  /// row are left to `sync_all`, where that works.
+  /// row are left to `sync_files`, where that works at once for all.
   bool counts_upload(const std::string& path);
   /// A new row of uploads begins.
   void begin_group();
-  /// Makes everything durable that was written so far, unless `works` is false: then nothing can.
-  /// `path`: a file that is there. Only if an upload was left to it.
-  void sync_all(const std::string& path);
+  /// Makes `files` durable, which were left to this, unless `works` is false: then nothing can.
+  void sync_files(const std::vector<std::string>& files);
   /// Makes the names in `directories` (server's names) durable. Those that are gone count as done.
   void sync_directories(const std::set<std::string>& directories);
-  /// True if directories can be synced by a handle in the same flight as what changes them.
-  bool syncs_directories_in_order();
+  /// True if directories can be opened to be synced.
+  bool syncs_directories();
 
   /// In words, for a server with these abilities.
   static std::string describe(const Abilities& abilities);
 
  private:
-  enum class Command { unknown, trying, works, refused };
+  enum class Command {
+    unknown,
+    trying,
+    remembered,  ///< worked in an earlier run
+    works,
+    refused,
+  };
   bool offers_fsync();
-  void try_command(const std::string& path);
-  bool fsync_directories(const std::vector<std::string>& names);
+  bool may_rely_on_command() const;
+  void find_out(const std::string& path);
+  bool sync_all(const std::string& path);
+  bool fsync_names(const std::vector<std::string>& names);
 
   const Server& server_;
+  KnownAbilities& abilities_;
   const Durability durability_;
   std::mutex mutex_;  // guards what follows
   Command command_;

@@ -38,6 +38,7 @@ class SessionLink final : public sftp::Link {
   std::unique_ptr<sftp::Stream> run(const std::string& command) override;
   void wait(bool to_write, Clock::time_point deadline) override;
   void wake() override;
+  std::string banner() const override;
   bool takes_early_requests() const override { return is_openssh_; }
 
   ssh_session session() { return session_.get(); }
@@ -136,6 +137,11 @@ SessionLink::SessionLink(SessionHandle session, milliseconds dead_after)
 SessionLink::~SessionLink() {
   ssh_event_remove_fd(event_.get(), wake_.get());
   ssh_event_remove_session(event_.get(), session_.get());
+}
+
+std::string SessionLink::banner() const {
+  const char* banner = ssh_get_serverbanner(session_.get());
+  return banner == nullptr ? "" : banner;
 }
 
 std::unique_ptr<sftp::Stream> SessionLink::open_sftp() {

@@ -62,7 +62,7 @@ class FaultBackend final : public Backend {
 
   void expect(std::span<const Expected> what) override { inner_->expect(what); }
   void forget_cached(const RepoPath& path) override { inner_->forget_cached(path); }
-  bool recover() override { return inner_->recover(); }
+  void recover(const Error& loss) override { inner_->recover(loss); }
   RemoteShell* shell() override { return inner_->shell(); }
 
   std::unique_ptr<Upload> create(const RepoPath& path, std::uint32_t mode) override;

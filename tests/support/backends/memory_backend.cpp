@@ -76,7 +76,6 @@ MemoryBackend::MemoryBackend(std::shared_ptr<MemoryStorage> storage)
     : storage_(std::move(storage)),
       traits_{.cheap_stat = true,
               .reliable_listing = true,
-              .hard_links = false,
               .durable = true,
               .connections = 1} {}
 
