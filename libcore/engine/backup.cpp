@@ -171,7 +171,7 @@ Timestamp Attempt::start_after(const std::optional<Head>& last) const {
 
 /// Where the catalog knows nothing and the set has a revision, most of what will be read is stored.
 void Attempt::begin_writing() {
-  writer_.begin(report_.head.id, seen_);
+  writer_.begin(seen_);
   bool is_catalog_cold = !options_.stream && !deps_.catalog.source(options_.source, report_.head.set());
   if (!is_catalog_cold || !newest_) return;
   writer_.learn(*newest_, deps_.stop);

@@ -152,7 +152,7 @@ bool SyncAttempt::run() {
   if (!find_work()) return true;
   RepositoryWriter writer(*deps_.target, *deps_.present);
   const std::optional<PresentSet::Basis> basis = deps_.present->basis();
-  writer.begin(first_->id, holdings_->one(basis ? basis->revision : ""));
+  writer.begin(holdings_->one(basis ? basis->revision : ""));
   Pipeline pipeline(deps_.stop);
   pipeline.start([&] { writer.commit_loop(pipeline.stop_token()); });
   pipeline.run_here([&] {

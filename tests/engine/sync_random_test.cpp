@@ -272,4 +272,20 @@ TEST_CASE("killed at any call to the source, a sync leaves both sides sound, and
   }
 }
 
+TEST_CASE("a process that is killed at any call to the target leaves nothing in the way of the next one",
+          "[sync]") {
+  const Begun begun;
+  for (std::uint64_t n = 1; n <= begun.calls().second; n += 1 + n / 20) {
+    CAPTURE(n);
+    Begun::Try trial(begun);
+    for (int kills = 0; kills < 2; ++kills) {
+      run_killed(trial.to, n, [&](Backend& to) { sync(*trial.from.connect(), to, trial.machine); });
+      CHECK(defects(trial.to) == Lines{});
+    }
+    sync(trial.from, trial.to, trial.machine);
+    CHECK(revisions_of(trial.to) == begun.names);
+    CHECK(defects(trial.to) == Lines{});
+  }
+}
+
 }  // namespace reverse

@@ -108,7 +108,7 @@ TEST_CASE("checkpoints stay where they are", "[sync]") {
   fs::remove(f.place.path() + "/" + layout::head(f.names[2]));
   head.outcome = Outcome::checkpoint;
   head.token = *find_gate(*backend);
-  REQUIRE(publish_head(*backend, *open_head(*backend, head.token, head.id), head) ==
+  REQUIRE(publish_head(*backend, *open_head(*backend, head.token), head) ==
           PublishResult::published);
   SyncOptions options;
   options.selection.latest =
