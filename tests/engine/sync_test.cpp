@@ -1,7 +1,10 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <cctype>
 #include <filesystem>
 #include <random>
 
+#include "libcore/engine/machine.h"
 #include "libcore/hash/hasher.h"
 #include "libcore/store/inventory.h"
 #include "tests/engine/gc_scene.h"
@@ -285,6 +288,28 @@ TEST_CASE("a file too large for the target holds back its revision only", "[sync
   REQUIRE(synced.revisions[3].tree.has(Obstacle::Kind::too_large));
   CHECK(synced.revisions[3].tree.obstacles[0].path == "large");
   CHECK(defects(f.other) == Lines{});
+}
+
+TEST_CASE("a repository has no name that FAT could not hold", "[sync]") {
+  Pair f;
+  for (const char* name : {"a:b", "CON", "case", "CASE", "tail. ", "q?*|\"<>", "back\\slash", "\xff"})
+    f.source.write(std::string("odd/") + name, name);
+  BackupOptions options = Client::options(f.source.path());
+  options.host = set_component("Some:Host.");
+  options.label = label_of_source("/srv/What? \"Now\"");
+  f.client.back_up(f.place, options);
+  f.run();
+  std::set<std::string> folded;
+  for (const auto& [path, content] : f.other.files()) {
+    CAPTURE(path);
+    CHECK(path.find_first_of(":?*|\"<>\\ ") == std::string::npos);
+    CHECK(path.find("./") == std::string::npos);
+    CHECK(path.back() != '.');
+    std::string lower = path;
+    std::transform(lower.begin(), lower.end(), lower.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
+    CHECK(folded.insert(lower).second);
+  }
 }
 
 TEST_CASE("an error of the target ends the run, and is no damage", "[sync]") {
