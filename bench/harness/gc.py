@@ -104,13 +104,6 @@ def pages(bench):
                   judged(ratio, PAGE_RATIO_LIMIT, f"≤ {PAGE_RATIO_LIMIT} × for each page") if len(costs) > 1 else "")
 
 
-def change(tree, share, generator):
-    """Replaces one file in `share` by another content of the same kind."""
-    paths = sorted(path for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
-    for path in generator.sample(paths, max(1, len(paths) // share)):
-        path.write_bytes(generator.randbytes(generator.randrange(1, 8000)))
-
-
 def peers(bench):
     """30 revisions of 60,000 files, of which five are to stay."""
     files, revisions, kept = (300, 8, 5) if bench.quick else (60_000, 30, 5)
@@ -128,7 +121,7 @@ def peers(bench):
         say(f"revision {revision + 1} of {revisions}")
         for entrant in entrants:
             measure.untimed(entrant.backup(tree, state / entrant.label))
-        change(tree, 100, generator)
+        trees.change(tree, 100, generator)
     reverse, restic = entrants
     commands = [restic.restic(state / restic.label, "forget", "--keep-last", kept, "--prune"),
                 bench.gc(reverse.repository(state / reverse.label), "-q", "--keep-last", kept, "--grace", "0",

@@ -30,13 +30,15 @@ class Sizes:
     churn_files: int
     changed: int             # files changed between two revisions
     revisions: int
+    circle_files: int        # of each machine
+    circle_days: int
 
 
 FULL = Sizes(trees.small_files(60_000), trees.large_files(8, 512 << 20), trees.equal_files(10_000, 4096),
              trees.large_files(1, 256 << 20), (10_000, 100_000, 1_000_000), 100_000,
-             (1_000, 8_000, 60_000), 60_000, 60, 100)
+             (1_000, 8_000, 60_000), 60_000, 60, 100, 10_000, 30)
 QUICK = Sizes(trees.small_files(300), trees.large_files(2, 1 << 20), trees.equal_files(100, 4096),
-              trees.large_files(1, 4 << 20), (50, 200), 50, (20, 200), 200, 5, 3)
+              trees.large_files(1, 4 << 20), (50, 200), 50, (20, 200), 200, 5, 3, 200, 4)
 
 
 @dataclass

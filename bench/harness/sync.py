@@ -1,9 +1,13 @@
 """What is measured of copies between repositories: each subject takes the Bench and adds rows to its table."""
+import dataclasses
+import hashlib
+import random
 import statistics
 
 import contenders
 import measure
 import server
+import trees
 from measure import Command
 from report import Row
 from sftp import add_rows, serving
@@ -13,6 +17,8 @@ FIRST_LIMITS = {"cp -a": 1.3, "restic copy": 1 / 3}
 AGAIN_SECONDS, AGAIN_ROUND_TRIPS, ONE_SECONDS = 0.2, 10, 2
 LOGIN_ROUND_TRIPS = 7
 NEW_FILES = 100
+CHANGED_SHARE = 100  # one file in so many is another one each day
+CIRCLE_RATIO, LINEAR_RATIO = 1.05, 1.1
 
 
 class ReverseSync(contenders.Reverse):
@@ -139,11 +145,95 @@ def one(bench):
                           reach=bench.verdict(statistics.median(samples), ONE_SECONDS, f"{ONE_SECONDS} s")))
 
 
+class Circle:
+    """A phone, a home and a work computer: the phone backs up to the one at home, and these two each its own files to its own
+    repository and that one to the other's."""
+
+    def __init__(self, bench, running):
+        self.reverse = contenders.Reverse(running.binaries)
+        self.environment = running.environment
+        self.root = bench.fresh("circle")
+        self.unique = {}  # bytes of each content that there ever was, by digest
+        self.generator = random.Random(1)
+        for machine, shape in zip(("phone", "home", "work"), circle_shapes(bench)):
+            (self.root / machine).mkdir()
+            measure.untimed(Command(["cp", "-a", bench.tree(shape), self.files(machine)]))
+            self.note(trees.regular_files(self.files(machine)))
+
+    def files(self, machine):
+        return self.root / machine / "files"
+
+    def repository(self, machine):
+        return self.root / machine / "repository"
+
+    def note(self, paths):
+        for path in paths:
+            content = path.read_bytes()
+            self.unique[hashlib.sha256(content).digest()] = len(content)
+
+    def back_up(self, machine, source, target):
+        argv = [*self.reverse.tool("reverse-backup", self.root / machine), "--no-progress", "--host", machine, source, target]
+        measure.untimed(Command(argv, self.environment))
+
+    def day(self):
+        for machine, other in (("phone", "home"), ("home", "work"), ("work", "home")):
+            if self.repository(machine if machine != "phone" else "work").exists():  # not before the first day
+                self.note(trees.change(self.files(machine), CHANGED_SHARE, self.generator))
+            far = f"{server.NEAR}:{self.repository(other)}"
+            if machine == "phone":
+                self.back_up(machine, self.files(machine), far)
+            else:
+                self.back_up(machine, self.files(machine), self.repository(machine))
+                self.back_up(machine, self.repository(machine), far)
+
+    def held(self, machine):
+        """Bytes of contents, and of heads and pages."""
+        contents, manifests = 0, sum(path.stat().st_size for path in (self.repository(machine) / "manifests").glob("*/*/*"))
+        for path in (self.repository(machine) / "objects").glob("*/*"):
+            with open(path, "rb") as file:
+                if file.read(15) == b"# reverse page ":
+                    manifests += path.stat().st_size
+                else:
+                    contents += path.stat().st_size
+        return contents, manifests
+
+
+def circle(bench):
+    """What the repositories of a circle hold, after many days."""
+    days = bench.sizes.circle_days
+    with serving(bench) as running:
+        machines = Circle(bench, running)
+        manifests = []
+        for day in range(days):
+            say(f"day {day + 1} of {days}")
+            machines.day()
+            manifests.append(machines.held("work")[1])
+        contents = [machines.held(machine)[0] for machine in ("home", "work")]
+    work = f"sync: circle of three machines, {days} days, {bench.sizes.circle_files:,} files each, 1 % changing a day"
+    unique = sum(machines.unique.values())
+    ratio = max(contents) / unique
+    first, second = (statistics.mean(late - early for early, late in zip(half, half[1:]))
+                     for half in (manifests[:days // 2 + 1], manifests[days // 2:]))
+    bench.rows += [Row(work, "unique content", [unique], "B"),
+                   Row(work, "contents in each repository", contents, "B", ratio,
+                       reach=bench.verdict(ratio, CIRCLE_RATIO, f"{CIRCLE_RATIO} × unique content")),
+                   Row(work, "heads and pages a day, first half", [first], "B"),
+                   Row(work, "heads and pages a day, second half", [second], "B", second / first,
+                       reach=bench.verdict(second / first, LINEAR_RATIO, f"{LINEAR_RATIO} × the first half"))]
+
+
+def circle_shapes(bench):
+    files = bench.sizes.circle_files
+    return [dataclasses.replace(trees.small_files(files), name=f"small-{files}-{seed}", seed=seed) for seed in (1, 2, 3)]
+
+
 def shapes(bench, name):
     """The trees that a subject takes from the work directory."""
+    if name == "sync-circle":
+        return circle_shapes(bench)
     if name == "sync-large":
         return [bench.sizes.large]
     return [] if bench.own_tree else [bench.sizes.small]
 
 
-ALL = {"sync-first": first, "sync-large": large, "sync-again": again, "sync-one": one}
+ALL = {"sync-first": first, "sync-large": large, "sync-again": again, "sync-one": one, "sync-circle": circle}

@@ -74,6 +74,19 @@ def settle(trees):
     time.sleep(max(0.0, youngest + SETTLE_SECONDS - time.time()))
 
 
+def regular_files(tree):
+    return sorted(path for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def change(tree, share, generator):
+    """Replaces one file in `share` by another content; returns those."""
+    paths = regular_files(tree)
+    changed = generator.sample(paths, max(1, len(paths) // share))
+    for path in changed:
+        path.write_bytes(generator.randbytes(generator.randrange(1, 8000)))
+    return changed
+
+
 class Contents:
     """The content of file number i of a shape: the same for the same i, and different for another."""
 

@@ -10,6 +10,7 @@ extern const std::string_view kVerifiedSchema;  ///< schema/verified.sql
 extern const std::string_view kHistorySchema;  ///< schema/history.sql
 extern const std::string_view kServersSchema;  ///< schema/servers.sql
 extern const std::string_view kUploadsSchema;  ///< schema/uploads.sql
+extern const std::string_view kTranslationsSchema;  ///< schema/translations.sql
 
 /// All statements on the catalog, prepared when it is opened. `SELECT *` of `file`: its columns are
 /// read by place, in one function (file_row.h).
@@ -92,6 +93,15 @@ struct VerifiedStatements {
   sql::Statement count_by_minute{db, "SELECT verified / 60, count(*) FROM object GROUP BY 1"};
   sql::Statement put_object{db, "INSERT OR REPLACE INTO object VALUES (?, ?)"};
   sql::Statement remove_object{db, "DELETE FROM object WHERE name = ?"};
+};
+
+/// All statements on a memory of translations.
+struct TranslationStatements {
+  explicit TranslationStatements(sqlite3* connection) : db(connection) {}
+
+  sqlite3* db;
+  sql::Statement find_translation{db, "SELECT other FROM translation WHERE name = ? AND size = ?"};
+  sql::Statement put_translation{db, "INSERT OR REPLACE INTO translation VALUES (?, ?, ?)"};
 };
 
 /// All statements on a history.

@@ -143,7 +143,7 @@ std::optional<BackupReport> Attempt::run() {
 void Attempt::begin_head() {
   Head& head = report_.head;
   if (deps_.asked_head) asked_ = std::exchange(*deps_.asked_head, {});
-  head.id = asked_.upload ? asked_.id : random_uuid();
+  head.id = random_uuid();
   head.repository = deps_.repository.info().id;
   head.host = options_.host;
   head.label = options_.label;
@@ -176,7 +176,7 @@ Timestamp Attempt::start_after(const std::optional<Head>& last) const {
 
 /// Where the catalog knows nothing and the set has a revision, most of what will be read is stored.
 void Attempt::begin_writing() {
-  writer_.begin(report_.head.id, seen_, std::move(asked_));
+  writer_.begin(seen_, std::move(asked_));
   bool is_catalog_cold = !options_.stream && !deps_.catalog.source(options_.source, report_.head.set());
   if (!is_catalog_cold || !newest_) return;
   writer_.learn(*newest_, deps_.stop);

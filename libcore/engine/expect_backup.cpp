@@ -2,8 +2,6 @@
 
 #include <vector>
 
-#include "libcore/base/random.h"
-#include "libcore/store/gate.h"
 #include "libcore/store/layout.h"
 
 namespace reverse {
@@ -16,9 +14,7 @@ AskedHead expect_backup(Backend& backend, const std::string& set,
     soon.push_back({directory, true});
   backend.expect(soon);
   if (!basis || backend.traits().cheap_stat) return {};
-  AskedHead asked{random_uuid(), basis->token, nullptr};
-  asked.upload = ask_for_head(backend, asked.token, asked.id);
-  return asked;
+  return {basis->token, ask_for_head(backend, basis->token)};
 }
 
 }  // namespace reverse

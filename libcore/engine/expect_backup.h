@@ -6,13 +6,14 @@
 
 #include "libcore/backend/backend.h"
 #include "libcore/catalog/present_set.h"
+#include "libcore/store/gate.h"
 
 namespace reverse {
 
 /// The temporary of a head, asked for in a gate that was open last time. It must not outlive its backend.
 struct AskedHead {
-  std::string id, token;
-  std::unique_ptr<Upload> upload;  ///< of `ask_for_head`; nullptr: none
+  std::string token;
+  std::unique_ptr<HeadUpload> upload;  ///< of `ask_for_head`; nullptr: none
 };
 
 /// Says what a backup reads before it begins (`Backend::expect`), and asks for its head's temporary: all of it takes a distant

@@ -55,6 +55,7 @@ std::string set_component(std::string_view text) {
   }
   if (component.empty()) return "_";
   if (component.front() == '.') component.front() = '_';
+  if (component.back() == '.') component.back() = '_';
   return component;
 }
 

@@ -13,7 +13,7 @@ std::string host_name();
 std::string machine_id();
 
 /// A text as one component of a set's name: lower case, other characters than A-Za-z0-9._+- become '_',
-/// at most 100 bytes, never empty and never beginning with a dot (schema/FORMAT.md, "Sets").
+/// at most 100 bytes, never empty, and no dot at either end, which FAT would drop (schema/FORMAT.md, "Sets").
 std::string set_component(std::string_view text);
 /// The label of a source: its absolute path with '-' for '/'; "/" is "rootfs".
 std::string label_of_source(std::string_view absolute_path);

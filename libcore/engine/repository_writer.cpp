@@ -53,22 +53,20 @@ bool RepositoryWriter::holds(const PresentSet::Basis& basis, const std::string& 
   }
 }
 
-void RepositoryWriter::begin(const std::string& id, const std::string& seen, AskedHead asked) {
+void RepositoryWriter::begin(const std::string& seen, AskedHead asked) {
   Backend& backend = repository_.backend();
-  id_ = id;
   std::optional<PresentSet::Basis> basis = present_.basis();
-  const bool was_asked = asked.upload && basis && asked.token == basis->token && asked.id == id;
-  if (was_asked)
+  if (basis && asked.upload && asked.token == basis->token)
     head_upload_ = confirm_head(std::move(asked.upload));
   else if (basis)
-    head_upload_ = open_head(backend, basis->token, id);
+    head_upload_ = open_head(backend, basis->token);
   if (head_upload_) {
     token_ = basis->token;
     trusts_ = holds(*basis, seen);
   }
   for (int attempt = 0; !head_upload_ && attempt < 3; ++attempt) {  // gc may close a gate in between
     token_ = find_or_open_gate(backend);
-    head_upload_ = open_head(backend, token_, id);
+    head_upload_ = open_head(backend, token_);
   }
   if (!head_upload_) fail(ErrorKind::busy, "the gate of the repository is closed again and again: try later");
   is_empty_ = !trusts_ && seen.empty() && !backend.traits().cheap_stat && repository_.sets().empty();
@@ -225,8 +223,8 @@ RepositoryWriter::Published RepositoryWriter::publish(Head& head) {
   backend.barrier(shards);
   head.token = token_;
   while (true) {
-    std::unique_ptr<Upload> upload = head.id == id_ ? std::move(head_upload_) : nullptr;
-    if (!upload) upload = open_head(backend, token_, head.id);
+    std::unique_ptr<HeadUpload> upload = std::move(head_upload_);
+    if (!upload) upload = open_head(backend, token_);
     if (!upload) return Published::gate_closed;
     switch (publish_head(backend, *upload, head)) {
       case PublishResult::published:

@@ -28,9 +28,8 @@ class RepositoryWriter {
   RepositoryWriter(const Repository& repository, PresentSet& present);
 
   /// W1: finds or opens a gate, and decides which knowledge of earlier runs still holds. Once, before anything else.
-  /// `id`: of the head that will be published in the end. `seen`: a revision ("HOST/LABEL/NAME") that was found in this run; or "".
-  /// `asked`: the head's temporary, where it was asked for.
-  void begin(const std::string& id, const std::string& seen = "", AskedHead asked = {});
+  /// `seen`: a revision ("HOST/LABEL/NAME") that was found in this run; or "". `asked`: the head's temporary, where it was asked for.
+  void begin(const std::string& seen, AskedHead asked = {});
 
   /// After `begin`: learns from a revision which contents are stored under their digest, so that they need not be read to be
   /// relied on. For a machine without knowledge of earlier runs. One that was forgotten meanwhile teaches nothing.
@@ -95,10 +94,10 @@ class RepositoryWriter {
   StoredSizes stored_;
   TrashLookup trash_;
   CitedContents cited_;
-  std::string token_, id_;
+  std::string token_;
   bool is_empty_ = false;  // no revision is there yet: nor is anything that would be worth a question
   bool trusts_ = false;  // what published runs learnt holds: little is unknown that others have stored
-  std::unique_ptr<Upload> head_upload_;  // of the head `id_`, made when the run began
+  std::unique_ptr<HeadUpload> head_upload_;  // of the next head, made when the run began
   std::mutex mutex_;                     // guards what follows
   std::set<RepoPath> foreign_shards_;    // hold names that others made and may not have made durable
 };

@@ -84,6 +84,7 @@ CopiedTree RevisionCopier::copy(const Head& head) {
   else
     translate(head);
   pool_.wait();
+  if (parts_.translations) parts_.translations->save();
   if (copied_.is_whole()) secured_.insert(pages_.begin(), pages_.end());
   return std::move(copied_);
 }
@@ -238,13 +239,25 @@ void RevisionCopier::translate(const Head& head) {
 
 /// Gives the entries the target's digests; false if some content is not to be had.
 bool RevisionCopier::translate_batch(std::vector<Entry>& batch) {
+  std::vector<Entry*> to_read;
   for (Entry& entry : batch)
-    if (has_content(entry)) parts_.source.expect_object(sums_of(entry));
-  for (Entry& entry : batch)
-    if (has_content(entry)) pool_.submit([this, &entry] { translate_content(entry); });
+    if (has_content(entry) && !is_translated(entry)) to_read.push_back(&entry);
+  for (const Entry* entry : to_read) parts_.source.expect_object(sums_of(*entry));
+  for (Entry* entry : to_read) pool_.submit([this, entry] { translate_content(*entry); });
   pool_.wait();
   std::lock_guard lock(mutex_);
   return copied_.is_whole();
+}
+
+/// Gives the entry the target's digest if the content was hashed before and is there. What must be
+/// sent is hashed anew all the same: memory names nothing in a repository.
+bool RevisionCopier::is_translated(Entry& entry) const {
+  if (!parts_.translations) return false;
+  const std::optional<Sums> known = parts_.translations->find(sums_of(entry));
+  if (!known || !parts_.copies.has(*known)) return false;
+  entry.digest = known->digest;
+  entry.check = known->check;
+  return true;
 }
 
 void RevisionCopier::translate_content(Entry& entry) {
@@ -264,6 +277,7 @@ void RevisionCopier::translate_content(Entry& entry) {
     return add_source_error(from, entry.path, error);
   }
   const Sums to = hashes.finish();
+  if (parts_.translations) parts_.translations->note(from, to);
   if (is_small)
     send(to, entry.path, [&](ByteSink& sink) { sink.write(text.text); });
   else

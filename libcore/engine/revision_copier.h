@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "libcore/base/task_pool.h"
+#include "libcore/catalog/translations.h"
 #include "libcore/engine/copy_target.h"
 #include "libcore/engine/observer.h"
 #include "libcore/store/repository.h"
@@ -42,7 +43,8 @@ struct CopiedTree {
 /// Copies what revisions need, one revision after the other, from one repository to another: pages,
 /// and contents by several threads. Each is hashed on its way and stored only if it is what the
 /// revision means; where the repositories name contents by different digests, everything is hashed
-/// anew and pages are rewritten. What all of a page's revisions share is looked at once. One thread
+/// anew and pages are rewritten; a content of which `translations` tells what it is there, and which the target
+/// has, is not read. What all of a page's revisions share is looked at once. One thread
 /// at a time.
 class RevisionCopier {
  public:
@@ -52,6 +54,8 @@ class RevisionCopier {
     DigestKind kind;           ///< of the target
     CopyTarget& copies;
     Progress& progress;
+    /// What the source's contents are by another digest; nullptr: unknown, or both have one digest.
+    Translations* translations;
   };
   /// What `parts` refer to must outlive it.
   explicit RevisionCopier(const Parts& parts);
@@ -71,6 +75,7 @@ class RevisionCopier {
   void translate(const Head& head);
   bool translate_batch(std::vector<Entry>& batch);
   void translate_content(Entry& entry);
+  bool is_translated(Entry& entry) const;
   std::string read_page(const PageRef& ref) const;
   void expect(const std::vector<PageRef>& level, std::size_t begin) const;
   void send(const Sums& sums, const std::string& path, const CopyTarget::Fill& fill);

@@ -1,6 +1,8 @@
 #include "libcore/engine/sync.h"
 
 #include <algorithm>
+#include <array>
+#include <future>
 #include <map>
 #include <memory>
 #include <set>
@@ -11,6 +13,7 @@
 #include "libcore/engine/repository_writer.h"
 #include "libcore/store/marks.h"
 #include "libcore/store/seen_heads.h"
+#include "libcore/store/tree_listing.h"
 
 namespace reverse {
 
@@ -39,9 +42,11 @@ class Holdings {
  public:
   explicit Holdings(const Repository* repository) : repository_(repository) {
     if (!repository_) return;
+    auto seen = std::async(std::launch::async,
+                           [repository] { return SeenHeads::read(repository->backend()); });
     for (std::string& revision : repository_->all_revisions())
       by_id_.emplace(set_and_id(revision), std::move(revision));
-    seen_ = SeenHeads::read(repository_->backend());
+    seen_ = seen.get();
   }
 
   /// True if this very revision of `other` is there, be it under a later second.
@@ -53,6 +58,14 @@ class Holdings {
     });
   }
   bool has_removed(const std::string& revision) const { return seen_.was_removed(revision); }
+  /// Any revision that is there, `hoped` if that is one of them; "" if there is none.
+  std::string one(const std::string& hoped) const {
+    auto [begin, end] = by_id_.equal_range(hoped.empty() ? hoped : set_and_id(hoped));
+    const bool has_hoped =
+        std::any_of(begin, end, [&](const auto& found) { return found.second == hoped; });
+    if (has_hoped) return hoped;
+    return by_id_.empty() ? "" : by_id_.begin()->second;
+  }
 
  private:
   const Repository* repository_;
@@ -63,14 +76,22 @@ class Holdings {
 /// What `selection` leaves of the source, by names alone; named revisions whatever else it says.
 std::vector<std::string> selected(const Repository& source, const SyncSelection& selection) {
   if (!selection.revisions.empty()) return selection.revisions;
-  const std::vector<std::string> sets = matching_sets(source, selection.filter);
-  const std::set<std::string> wanted(sets.begin(), sets.end());
   std::vector<std::string> names = source.all_revisions();
   std::erase_if(names, [&](const std::string& name) {
-    return !wanted.contains(set_of(name)) ||
+    return !fits_set(selection.filter, set_of(name)) ||
            (selection.since && start_of_name(name) < *selection.since);
   });
   return names;
+}
+
+/// Revisions that are marked in the source and that `selection` leaves out for that. A mark that a
+/// server hides would cost a revision too many, nothing else: so nothing is written there to be sure.
+std::set<std::string> marked(const Repository& source, const SyncSelection& selection) {
+  if (selection.include_forgotten || !selection.revisions.empty()) return {};
+  std::set<std::string> revisions;
+  for (const Mark& mark : marks_in(list_trees_twice(source.backend(), {layout::kForgotten}, 3)))
+    revisions.insert(mark.revision);
+  return revisions;
 }
 
 /// Leaves of each set the newest `count` that are no checkpoints.
@@ -102,7 +123,10 @@ class SyncAttempt {
   bool run_through(RepositoryWriter* writer);
 
  private:
+  /// False if the target lacks nothing.
   bool find_work();
+  void leave_out_forgotten(const std::set<std::string>& marked);
+  void leave_out_present();
   std::optional<Head> next_head();
   void copy(Head head);
   bool may_be_published(const CopiedTree& tree) const;
@@ -113,7 +137,8 @@ class SyncAttempt {
   const SyncDeps& deps_;
   const SyncOptions& options_;
   SyncReport& report_;
-  std::vector<std::string> names_;  // of revisions that the target lacks
+  std::optional<Holdings> holdings_;  // of the target
+  std::vector<std::string> names_;    // of revisions that it lacks, oldest first in each set
   std::size_t next_ = 0;            // of them, to be read
   std::optional<Head> first_;
   RepositoryWriter* writer_ = nullptr;
@@ -126,7 +151,8 @@ bool SyncAttempt::run() {
   if (options_.dry_run) return run_through(nullptr);
   if (!find_work()) return true;
   RepositoryWriter writer(*deps_.target, *deps_.present);
-  writer.begin(first_->id);
+  const std::optional<PresentSet::Basis> basis = deps_.present->basis();
+  writer.begin(holdings_->one(basis ? basis->revision : ""));
   Pipeline pipeline(deps_.stop);
   pipeline.start([&] { writer.commit_loop(pipeline.stop_token()); });
   pipeline.run_here([&] {
@@ -145,7 +171,7 @@ bool SyncAttempt::run_through(RepositoryWriter* writer) {
   else
     target_ = std::make_unique<PlannedTarget>(deps_.target, options_.elsewhere, options_.max_bytes);
   copier_ = std::make_unique<RevisionCopier>(RevisionCopier::Parts{
-      deps_.source, deps_.target, deps_.target_digest, *target_, deps_.observer.progress});
+      deps_.source, deps_.target, deps_.target_digest, *target_, deps_.observer.progress, deps_.translations});
   Pipeline pipeline(deps_.stop);
   copier_->start(pipeline);
   pipeline.run_here([&] {
@@ -157,11 +183,33 @@ bool SyncAttempt::run_through(RepositoryWriter* writer) {
   return !gate_closed_;
 }
 
-/// False if the target lacks nothing.
 bool SyncAttempt::find_work() {
-  names_ = missing_revisions(deps_.source, deps_.target, options_, report_);
+  const SyncSelection& selection = options_.selection;
+  // Each question that a distant repository must answer is under way before one is waited for.
+  auto asked = std::async(std::launch::async, [this] { return Holdings(deps_.target); });
+  auto marks = std::async(std::launch::async, [&] { return marked(deps_.source, selection); });
+  names_ = selected(deps_.source, selection);
+  holdings_ = asked.get();
+  leave_out_forgotten(marks.get());
+  if (selection.latest) keep_latest(deps_.source, *selection.latest, *holdings_, names_);
+  leave_out_present();
   first_ = next_head();
   return first_.has_value();
+}
+
+void SyncAttempt::leave_out_forgotten(const std::set<std::string>& marked) {
+  if (options_.selection.include_forgotten) return;
+  report_.forgotten += std::erase_if(names_, [&](const std::string& name) {
+    return marked.contains(name) ||
+           (holdings_->has_removed(name) && !holdings_->has(deps_.source, name));
+  });
+}
+
+void SyncAttempt::leave_out_present() {
+  report_.present += std::erase_if(names_, [&](const std::string& name) {
+    return holdings_->has(deps_.source, name) ||
+           (options_.elsewhere && options_.elsewhere->has_revision(name));
+  });
 }
 
 /// The next revision that is to be copied, as the source has it.
@@ -239,30 +287,18 @@ void SyncAttempt::count(const SyncedRevision& revision) {
 
 }  // namespace
 
-std::vector<std::string> missing_revisions(const Repository& source, const Repository* target,
-                                           const SyncOptions& options, SyncReport& report) {
-  const Holdings holdings(target);
-  const SyncSelection& selection = options.selection;
-  std::vector<std::string> names = selected(source, selection);
-  std::set<std::string> marked;
-  const bool is_free = selection.include_forgotten;
-  if (!is_free && selection.revisions.empty())
-    for (const Mark& mark : list_marks(source.backend())) marked.insert(mark.revision);
-  std::erase_if(names, [&](const std::string& name) {
-    const bool is_forgotten =
-        !is_free &&
-        (marked.contains(name) || (holdings.has_removed(name) && !holdings.has(source, name)));
-    report.forgotten += is_forgotten ? 1 : 0;
-    return is_forgotten;
-  });
-  if (selection.latest) keep_latest(source, *selection.latest, holdings, names);
-  std::erase_if(names, [&](const std::string& name) {
-    const bool is_there =
-        holdings.has(source, name) || (options.elsewhere && options.elsewhere->has_revision(name));
-    report.present += is_there ? 1 : 0;
-    return is_there;
-  });
-  return names;
+void expect_sync(Backend& source, Backend& target) {
+  const std::array<Expected, 4> from{{{layout::kRepositoryFile},
+                                      {layout::kFeatures, true},
+                                      {layout::kManifests, true},
+                                      {layout::kForgotten, true}}};
+  source.expect(from);
+  const std::array<Expected, 5> to{{{layout::kRepositoryFile},
+                                    {RepoPath(), true},
+                                    {layout::kFeatures, true},
+                                    {layout::kManifests, true},
+                                    {SeenHeads::kDirectory, true}}};
+  target.expect(to);
 }
 
 SyncReport run_sync(const SyncDeps& deps, const SyncOptions& options) {

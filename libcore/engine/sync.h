@@ -61,6 +61,8 @@ struct SyncDeps {
   Observer& observer;
   std::stop_token stop;
   std::function<void(const SyncedRevision&)> tell;  ///< after each revision
+  /// Of the source, where the target has another digest; nullptr: everything is hashed each time.
+  Translations* translations = nullptr;
 };
 
 /// Copies revisions with all they need, as far as the target lacks it; removes nothing. A revision
@@ -76,10 +78,8 @@ SyncReport run_sync(const SyncDeps& deps, const SyncOptions& options);
 bool sync_into(const SyncDeps& deps, const SyncOptions& options, RepositoryWriter* writer,
                SyncReport& report);
 
-/// Revisions of `source`, oldest first in each set, that `options` leave and `target` has not and
-/// may get; the others are counted in `report`. Some may be checkpoints, which are never copied.
-/// `target`: nullptr where there is none yet.
-std::vector<std::string> missing_revisions(const Repository& source, const Repository* target,
-                                           const SyncOptions& options, SyncReport& report);
+/// Says what a sync reads first of the two (`Backend::expect`), before anything else is done: a
+/// distant repository is then asked it all at once.
+void expect_sync(Backend& source, Backend& target);
 
 }  // namespace reverse

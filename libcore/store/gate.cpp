@@ -60,9 +60,9 @@ std::vector<RepoPath> directories_above(const Head& head) {
 
 /// After a lost reply: once the temporary is gone, a request still under way can no longer succeed.
 /// False where this account removes nothing.
-bool remove_temporary(Backend& backend, const Head& head) {
+bool remove_temporary(Backend& backend, const RepoPath& path) {
   try {
-    backend.remove(layout::unpublished_head(head.token, head.id));
+    backend.remove(path);
     return true;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::permission) throw;
@@ -70,14 +70,14 @@ bool remove_temporary(Backend& backend, const Head& head) {
   }
 }
 
-PublishResult move_out_of_gate(Backend& backend, Upload& upload, const Head& head) {
-  Publication publication{&upload, layout::head(head.revision())};
+PublishResult move_out_of_gate(Backend& backend, HeadUpload& upload, const Head& head) {
+  Publication publication{upload.upload.get(), layout::head(head.revision())};
   MoveResult result;
   try {
     result = backend.publish({&publication, 1}).front();
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::network) throw;
-    if (remove_temporary(backend, head))
+    if (remove_temporary(backend, upload.path))
       return is_published(backend, head) ? PublishResult::published : PublishResult::closed;
     result = backend.publish({&publication, 1}).front();  // whichever of the two came first
   }
@@ -153,24 +153,24 @@ std::string find_or_open_gate(Backend& backend) {
   return token;
 }
 
-std::unique_ptr<Upload> open_head(Backend& backend, const std::string& token,
-                                  const std::string& id) {
-  return confirm_head(ask_for_head(backend, token, id));
+std::unique_ptr<HeadUpload> open_head(Backend& backend, const std::string& token) {
+  return confirm_head(ask_for_head(backend, token));
 }
 
-std::unique_ptr<Upload> ask_for_head(Backend& backend, const std::string& token,
-                                     const std::string& id) {
+std::unique_ptr<HeadUpload> ask_for_head(Backend& backend, const std::string& token) {
   try {
-    return backend.create(layout::unpublished_head(token, id), kHeadMode);
+    RepoPath path = layout::unpublished_head(token, random_uuid());
+    std::unique_ptr<Upload> upload = backend.create(path, kHeadMode);
+    return std::make_unique<HeadUpload>(HeadUpload{std::move(path), std::move(upload)});
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
     return nullptr;
   }
 }
 
-std::unique_ptr<Upload> confirm_head(std::unique_ptr<Upload> asked) {
+std::unique_ptr<HeadUpload> confirm_head(std::unique_ptr<HeadUpload> asked) {
   try {
-    if (asked) asked->confirm();
+    if (asked) asked->upload->confirm();
     return asked;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
@@ -178,10 +178,10 @@ std::unique_ptr<Upload> confirm_head(std::unique_ptr<Upload> asked) {
   }
 }
 
-PublishResult publish_head(Backend& backend, Upload& upload, const Head& head) {
+PublishResult publish_head(Backend& backend, HeadUpload& upload, const Head& head) {
   return with_context("publish " + head.revision(), [&] {
-    upload.write(format_head(head));
-    upload.close();
+    upload.upload->write(format_head(head));
+    upload.upload->close();
     PublishResult result = move_out_of_gate(backend, upload, head);
     // The first revision of a set, and now and then gc, which removes the directories of empty ones.
     if (result == PublishResult::closed && make_set_directory(backend, head))

@@ -44,8 +44,8 @@ RepoPath gate(std::string_view token) {
   return join({kWriting, "/", token});
 }
 
-RepoPath unpublished_head(std::string_view token, std::string_view id) {
-  return join({kWriting, "/", token, "/", id, ".yaml"});
+RepoPath unpublished_head(std::string_view token, std::string_view uuid) {
+  return join({kWriting, "/", token, "/", uuid, ".yaml"});
 }
 
 bool is_set_component(std::string_view name) {

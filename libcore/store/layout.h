@@ -41,8 +41,8 @@ RepoPath head(std::string_view revision);
 RepoPath mark(std::string_view revision);
 /// "writing/TOKEN"
 RepoPath gate(std::string_view token);
-/// "writing/TOKEN/ID.yaml": a head before it is published.
-RepoPath unpublished_head(std::string_view token, std::string_view id);
+/// "writing/TOKEN/UUID.yaml": a head before it is published.
+RepoPath unpublished_head(std::string_view token, std::string_view uuid);
 
 /// True for what HOST and LABEL may be: 1 to 100 of `A-Za-z0-9._+-`, the first not a dot
 /// (schema/FORMAT.md, "Sets").

@@ -44,7 +44,9 @@ SeenHeads SeenHeads::read(Backend& backend) {
   SeenHeads seen;
   std::set<RepoPath> files;  // a listing that is cut short would only make gc less careful
   for (int look = backend.traits().reliable_listing ? 1 : 0; look < 2; ++look) {
-    expect_listings(backend, {kDirectory});
+    std::vector<Expected> soon{{kDirectory, true}};
+    for (const RepoPath& path : files) soon.push_back({path});
+    backend.expect(soon);
     list_if_there(backend, kDirectory, [&files](const ListedFile& file) {
       if (layout::is_token(file.name)) files.insert(kDirectory + "/" + file.name);
     });

@@ -141,12 +141,12 @@ TEST_CASE("an account that may only add publishes nothing through a closed gate"
   const Scene scene;
   const auto backend = scene.connect();
   const std::string token = find_gate(*scene.owner).value();
-  const auto head = open_head(*backend, token, "6f0c2a7e-0000-4000-8000-000000000000");
+  const auto head = open_head(*backend, token);
   REQUIRE(head);
-  head->write("text");
-  head->close();
+  head->upload->write("text");
+  head->upload->close();
   close_gate(*scene.owner, std::string(32, '0'));
-  const Publication one{head.get(), "manifests/head.yaml"};
+  const Publication one{head->upload.get(), "manifests/head.yaml"};
   CHECK(backend->publish({&one, 1}).front() == MoveResult::gone);
   CHECK_FALSE(scene.owner->stat("manifests/head.yaml"));
 }

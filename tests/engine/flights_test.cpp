@@ -5,8 +5,10 @@
 #include "libcore/backend/sftp/child_link.h"
 #include "libcore/backend/sftp/sftp_backend.h"
 #include "libcore/store/marks.h"
+#include "libcore/store/seen_heads.h"
 #include "tests/engine/client.h"
 #include "tests/engine/gc_scene.h"
+#include "tests/engine/sync_scene.h"
 #include "tests/support/links.h"
 #include "tests/support/temp_tree.h"
 
@@ -167,6 +169,70 @@ TEST_CASE("what gc takes out and deletes costs no round trip of its own", "[flig
     CHECK(defects(*near) == Lines{});
   }
   CHECK(flights[1] <= flights[0] + 8);
+}
+
+// --- from repository to repository
+
+/// A repository of a machine, and a distant one that it is synced with.
+struct FarCopy {
+  FarCopy() {
+    make_files(source, 300);
+    back_up();
+  }
+  void back_up() { client.back_up(near, source.path()); }
+  /// Flights of a sync to the distant one.
+  std::uint64_t flights_there() {
+    const auto there = far.connect();
+    last = sync(*near.connect(), *there, client).report;
+    return far.flights();
+  }
+
+  FarPlace far{Kind::openssh};
+  TempTree source;
+  Place near;
+  Client client;
+  SyncReport last;
+};
+
+TEST_CASE("a sync with nothing new asks a distant target or source in eight flights at most", "[flights][sync]") {
+  FarCopy f;
+  f.flights_there();
+  for (int i = 0; i < 3; ++i) {
+    f.source.write("again", std::to_string(i));
+    f.back_up();
+  }
+  f.flights_there();
+  REQUIRE(f.last.copied == 3);
+  CHECK(f.flights_there() <= 8);
+  CHECK(f.last == SyncReport{.present = 4});
+  SECTION("what gc noted there takes no more") {
+    const auto there = open_local_backend(f.far.path(), Durability::none);
+    SeenHeads seen = SeenHeads::read(*there);
+    seen.set_present(revisions_of(f.near));
+    seen.write(*there);
+    CHECK(f.flights_there() <= 8);
+  }
+  SECTION("from there") {
+    const auto there = f.far.connect();
+    const Synced back = sync(*there, *f.near.connect(), f.client);
+    CHECK(back.report == SyncReport{.present = 4});
+    CHECK(f.far.flights() <= 8);
+  }
+}
+
+TEST_CASE("a new revision reaches a distant target in few flights, however many files are new", "[flights][sync]") {
+  FarCopy f;
+  f.flights_there();
+  std::vector<std::uint64_t> flights;
+  for (int count : {1, 100}) {
+    for (int i = 0; i < count; ++i)
+      f.source.write(fmt::format("d{}/new{}", i % 10, i), fmt::format("new {} {}", count, i));
+    f.back_up();
+    flights.push_back(f.flights_there());
+    CHECK(f.last.copied == 1);
+  }
+  CHECK(flights[0] <= 16);
+  CHECK(flights[1] <= flights[0] + 2);
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ std::string publish_lines(SampleRepository& sample, const std::vector<Entry>& en
   Head head = make_head(kFirstId, tree);
   head.repository = sample.repository().info().id;
   head.token = find_or_open_gate(sample.backend());
-  const std::unique_ptr<Upload> upload = open_head(sample.backend(), head.token, head.id);
+  const std::unique_ptr<HeadUpload> upload = open_head(sample.backend(), head.token);
   REQUIRE(publish_head(sample.backend(), *upload, head) == PublishResult::published);
   return head.revision();
 }

@@ -8,6 +8,7 @@ namespace reverse {
 Synced sync(Backend& from, Backend& to, const Client& client, const SyncOptions& options,
             DigestKind digest, const std::stop_token& stop) {
   Synced synced{{}, {}, std::make_unique<RecordingObserver>()};
+  expect_sync(from, to);
   const auto warn = [&](const std::string& message) { synced.observer->warning(message); };
   const auto catalog = Catalog::open(client.cache(), warn);
   OpenOptions open;
@@ -19,9 +20,11 @@ Synced sync(Backend& from, Backend& to, const Client& client, const SyncOptions&
   if (options.elsewhere) target.repository.declare_partial();
   const auto present = PresentSet::open(client.cache(), target.repository.info().id, warn);
   const Repository source = Repository::open(from, false);
+  const auto translations = Translations::open(client.cache(), source.info().id, warn);
   synced.report = run_sync(
       {source, &target.repository, target.repository.info().digest, present.get(), *synced.observer,
-       stop, [&](const SyncedRevision& revision) { synced.revisions.push_back(revision); }},
+       stop, [&](const SyncedRevision& revision) { synced.revisions.push_back(revision); },
+       translations.get()},
       options);
   return synced;
 }

@@ -1,7 +1,11 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <cctype>
 #include <filesystem>
 #include <random>
 
+#include "libcore/engine/machine.h"
+#include "libcore/hash/hasher.h"
 #include "libcore/store/inventory.h"
 #include "tests/engine/gc_scene.h"
 #include "tests/engine/sync_scene.h"
@@ -107,7 +111,7 @@ TEST_CASE("checkpoints stay where they are", "[sync]") {
   fs::remove(f.place.path() + "/" + layout::head(f.names[2]));
   head.outcome = Outcome::checkpoint;
   head.token = *find_gate(*backend);
-  REQUIRE(publish_head(*backend, *open_head(*backend, head.token, head.id), head) ==
+  REQUIRE(publish_head(*backend, *open_head(*backend, head.token), head) ==
           PublishResult::published);
   SyncOptions options;
   options.selection.latest =
@@ -286,6 +290,28 @@ TEST_CASE("a file too large for the target holds back its revision only", "[sync
   CHECK(defects(f.other) == Lines{});
 }
 
+TEST_CASE("a repository has no name that FAT could not hold", "[sync]") {
+  Pair f;
+  for (const char* name : {"a:b", "CON", "case", "CASE", "tail. ", "q?*|\"<>", "back\\slash", "\xff"})
+    f.source.write(std::string("odd/") + name, name);
+  BackupOptions options = Client::options(f.source.path());
+  options.host = set_component("Some:Host.");
+  options.label = label_of_source("/srv/What? \"Now\"");
+  f.client.back_up(f.place, options);
+  f.run();
+  std::set<std::string> folded;
+  for (const auto& [path, content] : f.other.files()) {
+    CAPTURE(path);
+    CHECK(path.find_first_of(":?*|\"<>\\ ") == std::string::npos);
+    CHECK(path.find("./") == std::string::npos);
+    CHECK(path.back() != '.');
+    std::string lower = path;
+    std::transform(lower.begin(), lower.end(), lower.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
+    CHECK(folded.insert(lower).second);
+  }
+}
+
 TEST_CASE("an error of the target ends the run, and is no damage", "[sync]") {
   const Pair f;
   const auto to = f.other.connect();
@@ -365,6 +391,45 @@ TEST_CASE("between digests everything is hashed anew, there and back", "[sync]")
   CHECK(defects(back) == Lines{});
   for (const auto& [path, content] : f.place.files())
     if (path.starts_with("objects/")) CHECK(back.files().count(path) == 1);
+}
+
+TEST_CASE("between digests what was hashed once and is there is not read again", "[sync]") {
+  Pair f;
+  Place sha256;
+  sync(f.place, sha256, f.machine, {}, DigestKind::sha256);
+  f.back_up(3);
+  std::set<std::string> read;
+  const auto from = f.place.connect();
+  from->set_hook([&](std::string_view call, const RepoPath& path, std::uint64_t) {
+    if (call == "read" || call == "open") read.insert(path);
+  });
+  CHECK(sync(*from, *sha256.connect(), f.machine).report.copied == 1);
+  CHECK(read.count(object_of("version 3 file 1")) == 1);
+  CHECK(read.count(object_of("shared 1")) == 0);
+  CHECK(revisions_of(sha256) == revisions_of(f.place));
+  CHECK(defects(sha256) == Lines{});
+  check_all_restore(sha256, f.expected);
+}
+
+TEST_CASE("between digests what the target has lost since is hashed anew, whatever is remembered",
+          "[sync]") {
+  Pair f;
+  Place sha256;
+  sync(f.place, sha256, f.machine, {}, DigestKind::sha256);
+  const Digest lost = hash_bytes(DigestKind::sha256, "shared 1").digest;
+  fs::remove(sha256.path() + "/" + object_path({lost, std::nullopt}));
+  for (const auto& file : fs::directory_iterator(f.machine.cache()))
+    if (file.path().filename().string().starts_with("present-")) fs::remove(file.path());
+  f.back_up(3);
+  SECTION("and sent") {
+    CHECK(sync(f.place, sha256, f.machine).report.copied == 1);
+    CHECK(defects(sha256) == Lines{});
+  }
+  SECTION("and found damaged") {
+    replace_file(file_of(f.place, "shared 1"), "shared I");
+    CHECK(sync(f.place, sha256, f.machine).report.damaged == 1);
+    CHECK(revisions_of(sha256).size() == 3);
+  }
 }
 
 TEST_CASE("between digests names are never trusted", "[sync]") {

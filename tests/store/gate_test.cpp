@@ -38,7 +38,7 @@ struct Ready {
   }
   PublishResult publish() { return publish_through(*backend); }
   PublishResult publish_through(Backend& through) {
-    std::unique_ptr<Upload> upload = open_head(through, token, head.id);
+    std::unique_ptr<HeadUpload> upload = open_head(through, token);
     REQUIRE(upload);
     return publish_head(through, *upload, head);
   }
@@ -85,11 +85,11 @@ TEST_CASE("a head goes through the gate to its place", "[store][gate]") {
 
 TEST_CASE("nothing comes through a gate that was closed", "[store][gate]") {
   Ready ready;
-  std::unique_ptr<Upload> upload = open_head(*ready.backend, ready.token, ready.head.id);
+  std::unique_ptr<HeadUpload> upload = open_head(*ready.backend, ready.token);
   ready.close_gate();
   CHECK(publish_head(*ready.backend, *upload, ready.head) == PublishResult::closed);
   CHECK_FALSE(ready.is_there());
-  CHECK_FALSE(open_head(*ready.backend, ready.token, ready.head.id));
+  CHECK_FALSE(open_head(*ready.backend, ready.token));
 }
 
 TEST_CASE("two heads of one name: the first stays, the second is told", "[store][gate]") {
@@ -126,7 +126,7 @@ TEST_CASE("a lost reply is settled by looking, once nothing can come of the requ
 TEST_CASE("closing removes the heads that were on their way, and opens another gate",
           "[store][gate]") {
   Ready ready;
-  std::unique_ptr<Upload> upload = open_head(*ready.backend, ready.token, ready.head.id);
+  std::unique_ptr<HeadUpload> upload = open_head(*ready.backend, ready.token);
   close_gate(*ready.backend, kRun);
   CHECK(publish_head(*ready.backend, *upload, ready.head) == PublishResult::closed);
   CHECK_FALSE(ready.is_there());
@@ -139,7 +139,7 @@ TEST_CASE("closing removes the heads that were on their way, and opens another g
 TEST_CASE("closing finishes what a run was killed at, and copes with a gate that is gone",
           "[store][gate]") {
   Ready ready;
-  std::unique_ptr<Upload> upload = open_head(*ready.backend, ready.token, ready.head.id);
+  std::unique_ptr<HeadUpload> upload = open_head(*ready.backend, ready.token);
   ready.backend->move("writing", "writing.ffffffffffffffffffffffffffffffff");
   close_gate(*ready.backend, kRun);
   CHECK_FALSE(fs::exists(ready.directory / "writing.ffffffffffffffffffffffffffffffff"));
@@ -198,7 +198,7 @@ TEST_CASE("a gate can be opened while gc closes others", "[store][gate]") {
 
 TEST_CASE("an abandoned head leaves nothing", "[store][gate]") {
   Ready ready;
-  open_head(*ready.backend, ready.token, ready.head.id).reset();
+  open_head(*ready.backend, ready.token).reset();
   CHECK(ready.gate_is_empty());
 }
 

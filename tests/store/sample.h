@@ -150,7 +150,7 @@ class SampleRepository {
     Head head = make_head(id, tree);
     head.repository = repository_.info().id;
     head.token = find_or_open_gate(*backend_);
-    std::unique_ptr<Upload> upload = open_head(*backend_, head.token, head.id);
+    std::unique_ptr<HeadUpload> upload = open_head(*backend_, head.token);
     if (publish_head(*backend_, *upload, head) != PublishResult::published)
       throw std::runtime_error("not published");
     return head.revision();

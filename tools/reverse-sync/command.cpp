@@ -130,6 +130,7 @@ ExitCode SyncCommand::execute(Invocation& call) {
   take_operands(call);
   std::unique_ptr<Backend> near = open_backend(from_, call);
   std::unique_ptr<Backend> far = open_backend(to_, call);
+  expect_sync(*near, *far);
   const Repository source = Repository::open(*near, false);
   name_revisions(source, call);
   std::unique_ptr<Catalog> catalog = open_catalog(call);

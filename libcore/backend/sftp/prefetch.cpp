@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace reverse::sftp {
 
@@ -29,6 +30,7 @@ class Prefetch::Fetch : public std::enable_shared_from_this<Fetch> {
       : client_(client), is_directory_(is_directory), lists_(lists), size_(size) {}
 
   void begin(const std::string& full) {
+    full_ = full;
     const bool examines = !is_directory_ && !size_;
     under_way_ = examines ? 2 : 1;
     if (examines) send(lstat_request(full), &Fetch::examined);
@@ -74,10 +76,15 @@ class Prefetch::Fetch : public std::enable_shared_from_this<Fetch> {
   }
   void opened(Reply&& reply, std::size_t) {
     --under_way_;
+    must_look_ = is_directory_ && is_absent(reply);  // or no directory
     if (reply.type == PacketType::handle)
       handle_ = std::move(reply.handle);
     else if (!reply.lost)
       found_.failure = std::move(reply);
+  }
+  void looked(Reply&& reply, std::size_t) {
+    --under_way_;
+    is_usable_ &= is_absent(reply);
   }
   void read(Reply&& reply, std::size_t number) {
     --under_way_;
@@ -92,8 +99,7 @@ class Prefetch::Fetch : public std::enable_shared_from_this<Fetch> {
     --under_way_;
     has_ended_ |= has_ended(reply);
     looks_last_ = is_done(reply) && reply.names.size() < kNamesAtOnce;
-    if (!is_done(reply) && !has_ended(reply) && !reply.lost && !found_.failure)
-      found_.failure = std::move(reply);
+    if (!is_done(reply) && !has_ended(reply)) is_usable_ = false;
     std::move(reply.names.begin(), reply.names.end(), std::back_inserter(found_.names));
   }
 
@@ -102,7 +108,11 @@ class Prefetch::Fetch : public std::enable_shared_from_this<Fetch> {
     std::unique_lock lock(mutex_);
     std::vector<Request> requests;
     if (!handle_.empty() && !is_closed_) requests = is_directory_ ? next_lists() : next_reads();
-    const Step step = is_directory_ ? &Fetch::listed : &Fetch::read;
+    Step step = is_directory_ ? &Fetch::listed : &Fetch::read;
+    if (std::exchange(must_look_, false)) {
+      requests.push_back(stat_request(full_));
+      step = &Fetch::looked;
+    }
     const bool closes =
         !handle_.empty() && !is_closed_ && (is_directory_ ? is_over_ : under_way_ == 0);
     const Request close = close_request(handle_);
@@ -145,8 +155,9 @@ class Prefetch::Fetch : public std::enable_shared_from_this<Fetch> {
   std::mutex mutex_;  // guards what follows
   std::condition_variable ended_;
   std::size_t under_way_ = 0;
-  std::string handle_;
+  std::string full_, handle_;
   std::optional<std::uint64_t> size_;
+  bool must_look_ = false;
   bool was_read_ = false, has_ended_ = false, looks_last_ = false;
   bool is_over_ = false, is_closed_ = false;
   bool is_usable_ = true;

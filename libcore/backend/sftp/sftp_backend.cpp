@@ -178,7 +178,9 @@ void SftpBackend::list(const RepoPath& directory,
                        const std::function<void(const ListedFile&)>& visit) {
   std::string name = server_.full(directory);
   std::optional<Prefetch::Found> found = prefetch_.take(name);
-  if (found && found->failure) found.reset();  // looked at once more, for a certain answer
+  if (found && found->failure && is_absent(*found->failure))
+    server_.throw_failure(*found->failure, "list", name);
+  if (found && found->failure) found.reset();  // asked once more, for a certain answer
   std::vector<NameEntry> names = found ? std::move(found->names) : list_directory(server_, name);
   for (NameEntry& entry : names)
     if (entry.name != "." && entry.name != "..")
