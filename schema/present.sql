@@ -6,7 +6,7 @@
 -- file of another version is set aside and made anew.
 
 PRAGMA application_id = 0x72767072;  -- "rvpr"
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- Exactly one row.
 CREATE TABLE state (
@@ -28,4 +28,19 @@ CREATE TABLE object (
   size INTEGER NOT NULL,         -- bytes of content
   xxh3 BLOB,                     -- XXH3-128 of the content, 16 bytes, canonical; NULL if not known
   run  INTEGER NOT NULL          -- who saw it: published_run.id, or a run that has published nothing (yet)
+) STRICT, WITHOUT ROWID;
+
+-- One row for each page of entries (schema/FORMAT.md, "Pages") of what was last backed up of a source, with what was seen of
+-- the names in it: while they all look the same the page is the same, and nothing in it needs to be looked up or written.
+-- Each row is true by itself.
+CREATE TABLE page (
+  source  BLOB NOT NULL,         -- absolute path of the source
+  first   BLOB NOT NULL,         -- path of the page's first entry relative to it, each '/' as byte 0; empty: the source itself
+  seen    BLOB NOT NULL,         -- XXH3-128 over what was seen of its entries, 16 bytes (libcore/engine/seen_entries.h)
+  digest  BLOB NOT NULL,         -- of the page, raw bytes
+  xxh3    BLOB,                  -- its check, 16 bytes; NULL if the digest has none
+  size    INTEGER NOT NULL,      -- bytes of the page
+  entries INTEGER NOT NULL,      -- in the page
+  run     INTEGER NOT NULL,      -- who wrote it, as in `object`
+  PRIMARY KEY (source, first)
 ) STRICT, WITHOUT ROWID;

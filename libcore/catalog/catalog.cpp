@@ -1,5 +1,6 @@
 #include "libcore/catalog/catalog.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include "libcore/catalog/cache_file.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr std::int64_t kApplicationId = 0x72766361;  // schema/catalog.sql
 constexpr std::int64_t kVersion = 1;
 constexpr std::size_t kChunkRows = 4096;  // of one short transaction: some ten milliseconds
+constexpr std::size_t kFirstChunk = 32;   // where a few rows may be all that is wanted
 
 /// Reads chunk by chunk, each in a transaction of its own.
 class ChunkedCursor : public FileCursor {
@@ -32,12 +34,20 @@ class ChunkedCursor : public FileCursor {
     return &chunk_[at_++];
   }
 
+  void skip_to(const std::string& path) override {
+    keys_.first = key_of_path(path);
+    keys_.first += '\0';  // the least key above it
+    at_ = filled_ = 0;
+    wanted_ = kFirstChunk;
+    ended_ = false;
+  }
+
  private:
   void read_chunk() {
     at_ = filled_ = 0;
     std::size_t seen = 0;
     sql::Rows rows =
-        statements_->files_between.query(sql::Blob{keys_.first}, sql::Blob{keys_.end}, kChunkRows);
+        statements_->files_between.query(sql::Blob{keys_.first}, sql::Blob{keys_.end}, wanted_);
     while (rows.next()) {
       // SQLite takes the order of keys in a damaged file as it finds it.
       if (rows.bytes(0) < keys_.first) fail(ErrorKind::corrupt, "table `file` is out of order");
@@ -46,7 +56,8 @@ class ChunkedCursor : public FileCursor {
       if (read_row(rows, chunk_[filled_])) ++filled_;
       ++seen;
     }
-    ended_ = seen < kChunkRows;
+    ended_ = seen < wanted_;
+    wanted_ = std::min(wanted_ * 8, kChunkRows);
   }
 
   const std::shared_ptr<CacheFile> file_;
@@ -55,6 +66,7 @@ class ChunkedCursor : public FileCursor {
   KeyRange keys_;  // still to be read
   std::vector<FileRow> chunk_;
   std::size_t at_ = 0, filled_ = 0;
+  std::size_t wanted_ = kFirstChunk;  // rows of the next chunk
   bool ended_ = false;
 };
 

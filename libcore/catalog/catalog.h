@@ -45,6 +45,8 @@ class FileCursor {
   virtual ~FileCursor() = default;
   /// The next row, owned by the cursor until the next call; nullptr at the end.
   virtual const FileRow* next() = 0;
+  /// Goes on with the first row behind `path` (absolute), which must not lie before the last one read. Rows below `path` come.
+  virtual void skip_to(const std::string& path) = 0;
 };
 
 /// The client-side cache: what was read where, on which machine, so that nothing is read twice.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "libcore/catalog/cache_file.h"
+#include "libcore/catalog/known_pages.h"
 #include "libcore/catalog/repository_file.h"
 #include "libcore/catalog/statements.h"
 
@@ -17,7 +18,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kApplicationId = 0x72767072;  // schema/present.sql
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
 
 // Added objects are gathered in memory and written in one transaction, so that no other process
 // waits long for the write lock.
@@ -95,11 +96,22 @@ class SqlitePresentSet : public PresentSet {
   void add(std::string_view name, std::uint64_t size, const std::optional<Check>& check) override {
     use([&] {
       if (token_.empty()) fail(ErrorKind::internal, "an object added outside a run");
-      if (pending_.empty()) pending_since_ = Clock::now();
+      begin_pending();
       pending_.insert_or_assign(std::string(name), PresentObject{size, check, true});
-      if (pending_.size() >= kPendingObjects || Clock::now() - pending_since_ >= kPendingTime)
-        write_pending();
+      write_if_due();
     });
+  }
+
+  std::unique_ptr<PageCursor> pages_of(const std::string& source) override {
+    return use([&] { return read_pages(file_, source, published_); });
+  }
+
+  void add_page(const std::string& source, const KnownPage& page) override {
+    change_page(source, page.first, page);
+  }
+
+  void drop_page(const std::string& source, const std::string& first) override {
+    change_page(source, first, std::nullopt);
   }
 
   void save() override {
@@ -129,6 +141,27 @@ class SqlitePresentSet : public PresentSet {
     run_.reset();
     published_.clear();
     pending_.clear();
+    pages_.clear();
+  }
+
+  void change_page(const std::string& source, const std::string& first,
+                   std::optional<KnownPage> page) {
+    use([&] {
+      if (token_.empty()) fail(ErrorKind::internal, "a page changed outside a run");
+      begin_pending();
+      pages_.put(source, first, std::move(page));
+      write_if_due();
+    });
+  }
+
+  void begin_pending() {
+    if (pending_.empty() && pages_.size() == 0) pending_since_ = Clock::now();
+  }
+
+  void write_if_due() {
+    if (pending_.size() + pages_.size() >= kPendingObjects ||
+        Clock::now() - pending_since_ >= kPendingTime)
+      write_pending();
   }
 
   std::optional<Basis> read_basis() {
@@ -158,7 +191,7 @@ class SqlitePresentSet : public PresentSet {
   }
 
   void write_pending() {
-    if (pending_.empty()) return;
+    if (pending_.empty() && pages_.size() == 0) return;
     view_.reset();
     // In the order of the table, so that each of its pages is visited once.
     std::vector<const std::pair<const std::string, PresentObject>*> objects;
@@ -174,6 +207,7 @@ class SqlitePresentSet : public PresentSet {
       if (what.check) check = sql::Blob{what.check->bytes()};
       statements_->put_object.execute(sql::Blob{name}, what.size, check, run);
     }
+    pages_.write(*statements_, run);
     transaction.commit();
     run_ = run;
     pending_.clear();
@@ -197,6 +231,7 @@ class SqlitePresentSet : public PresentSet {
   std::unordered_set<std::int64_t> published_;  // under the token, when the run began
 
   std::unordered_map<std::string, PresentObject, ViewHash, std::equal_to<>> pending_;
+  PendingPages pages_;
   Clock::time_point pending_since_;  // when the oldest of them was added
 
   std::optional<sql::Transaction> view_;  // what `find` reads in

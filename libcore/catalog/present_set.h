@@ -17,6 +17,26 @@ struct PresentObject {
   bool trusted = false;        ///< false: a hint from a run that published nothing; confirm by `stat`
 };
 
+/// A page of entries (schema/FORMAT.md, "Pages") of what was last backed up of a source.
+struct KnownPage {
+  std::string first;          ///< path of its first entry, relative to the source
+  Check seen;                 ///< over what was seen of its entries
+  Sums sums;                  ///< of the page
+  std::uint64_t entries = 0;  ///< in the page
+
+  bool operator==(const KnownPage&) const = default;
+};
+
+/// Streams pages in the format's order. Reads in short transactions, as `FileCursor` does. One thread at a time.
+class PageCursor {
+ public:
+  virtual ~PageCursor() = default;
+  /// The next page, owned by the cursor until the next call; nullptr at the end.
+  virtual const KnownPage* next() = 0;
+  /// Whether a revision that holds it was published under the run's token: then the page is present, and so is every content it names.
+  virtual bool is_trusted() const = 0;
+};
+
 /// The objects known to be present in one repository, in a file of their own
 /// (DIRECTORY/present-REPOSITORY-1.sqlite; schema/present.sql). Knowledge is valid under one token of the gate and only as
 /// far as a head of this machine was published after it was learnt (schema/FORMAT.md, "Writers", W1 and W5).
@@ -47,6 +67,14 @@ class PresentSet {
   virtual std::optional<PresentObject> find(std::string_view name) = 0;
   /// Notes an object as present in this run; visible to `find` at once as trusted in this run.
   virtual void add(std::string_view name, std::uint64_t size, const std::optional<Check>& check) = 0;
+
+  /// The known pages of `source` (absolute path); trusted are those of runs that were published when this was called. Must not outlive the set.
+  virtual std::unique_ptr<PageCursor> pages_of(const std::string& source) = 0;
+  /// Notes a page of this run, in place of another that begins there.
+  virtual void add_page(const std::string& source, const KnownPage& page) = 0;
+  /// No page begins at `first` any more.
+  virtual void drop_page(const std::string& source, const std::string& first) = 0;
+
   /// Writes what was added so far to disk (a hint until `publish`).
   virtual void save() = 0;
   /// `revision` was published under this run's token after all that was added; the run goes on. Has no effect if another process

@@ -81,6 +81,20 @@ struct PresentStatements {
       " xxh3 = CASE WHEN size = excluded.size THEN coalesce(excluded.xxh3, xxh3)"
       " ELSE excluded.xxh3 END,"
       " size = excluded.size"};
+
+  sql::Statement put_page{db, "INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?)"};
+  sql::Statement drop_page{db, "DELETE FROM page WHERE source = ? AND first = ?"};
+};
+
+/// The one statement of a connection that reads pages, a chunk at a time.
+struct PageStatements {
+  explicit PageStatements(sqlite3* connection) : db(connection) {}
+
+  sqlite3* db;
+  sql::Statement pages_from{
+      db,
+      "SELECT first, seen, digest, xxh3, size, entries, run FROM page "
+      "WHERE source = ? AND first >= ? ORDER BY first LIMIT ?"};
 };
 
 /// All statements on a memory of verified objects.

@@ -28,15 +28,17 @@ void take_sums(FileRow& row, const Sums& sums) {
 }  // namespace
 
 Assembler::Assembler(DigestKind digest, bool first_of_set, Observer& observer, BackupReport& report,
-                     PageSink pages, Rows rows)
+                     GrowingTree::Pages pages, Rows rows)
     : first_of_set_(first_of_set),
       observer_(observer),
       report_(report),
-      pages_(std::move(pages)),
+      is_dry_(!pages.store),
       rows_(std::move(rows)),
-      tree_(digest) {}
+      tree_(digest, std::move(pages)) {}
 
 void Assembler::take(Item& item, Timestamp racy_since) {
+  if (item.stretch) return take_stretch(item.stretch);
+  const std::uint64_t problems = report_.head.problem_count;
   if (!item.problem.empty()) {
     bool vanished = item.problem_stage == "vanished";
     report_.files_vanished += vanished;
@@ -51,9 +53,22 @@ void Assembler::take(Item& item, Timestamp racy_since) {
     if (!fits_without) return;  // a path or target of hundreds of kilobytes
   }
   count(item);
-  if (!pages_) return;
-  tree_.add(item.entry, pages_);
+  if (is_dry_) return;
+  const FileStatus& status = item.content ? item.content->status : item.source.status;
+  bool is_told = report_.head.problem_count == problems && item.entry.error.empty() &&
+                 item.stable_identity && is_telling(status, racy_since);
+  tree_.add(item.entry, is_told ? &status : nullptr);
   learn(item, racy_since);
+}
+
+void Assembler::take_stretch(const std::shared_ptr<const KnownStretch>& stretch) {
+  const ItemAction action = first_of_set_ ? ItemAction::created : ItemAction::unchanged;
+  for (const SourceEntry& entry : stretch->entries) {
+    const FileStatus& status = entry.status;
+    count(action, status.type, entry.path, status.size);
+    if (status.type == FileType::file) observer_.progress.bytes += status.size;
+  }
+  tree_.add(stretch);
 }
 
 bool Assembler::take_content(Item& item) {
@@ -100,27 +115,33 @@ void Assembler::note_problem(const std::string& path, const std::string& stage,
 }
 
 void Assembler::count(const Item& item) {
-  Head& head = report_.head;
-  ++head.entries;
   ItemAction action = first_of_set_ ? ItemAction::created : item.action;
   if (action == ItemAction::modified && item.expected && item.content && *item.expected == item.content->sums)
     action = ItemAction::unchanged;
-  if (item.entry.type == FileType::directory) {
+  if (item.entry.type == FileType::file) {
+    if (item.to_read) report_.bytes_read += item.entry.size;
+    if (!item.content) observer_.progress.bytes += item.entry.size;
+  }
+  count(action, item.entry.type, item.entry.path, item.entry.size);
+}
+
+void Assembler::count(ItemAction action, FileType type, const std::string& path, std::uint64_t size) {
+  Head& head = report_.head;
+  ++head.entries;
+  if (type == FileType::directory) {
     report_.dirs_new += action == ItemAction::created;
     report_.dirs_changed += action == ItemAction::modified;
     report_.dirs_unmodified += action == ItemAction::unchanged;
   }
-  if (item.entry.type != FileType::file) return;
+  if (type != FileType::file) return;
   ++head.files;
-  head.bytes += item.entry.size;
+  head.bytes += size;
   report_.files_new += action == ItemAction::created;
   report_.files_changed += action == ItemAction::modified;
   report_.files_unmodified += action == ItemAction::unchanged;
   report_.files_moved += action == ItemAction::moved;
-  if (item.to_read) report_.bytes_read += item.entry.size;
   ++observer_.progress.files;
-  if (!item.content) observer_.progress.bytes += item.entry.size;
-  observer_.item(action, item.entry.path, item.entry.size);
+  observer_.item(action, path, size);
 }
 
 void Assembler::learn(Item& item, Timestamp racy_since) {
@@ -142,11 +163,6 @@ void Assembler::learn(Item& item, Timestamp racy_since) {
   const FileStatus& status = item.content ? item.content->status : item.source.status;
   bool is_fresh = is_file && touched_since(status, racy_since, item.stable_identity);
   rows_(is_fresh ? racy_row(std::move(row)) : std::move(row));
-}
-
-PageRef Assembler::tree_so_far() const {
-  TreeWriter copy = tree_;
-  return copy.finish(pages_);
 }
 
 }  // namespace reverse

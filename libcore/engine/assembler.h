@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "libcore/engine/backup.h"
+#include "libcore/engine/growing_tree.h"
 #include "libcore/engine/item.h"
 
 namespace reverse {
@@ -16,10 +17,10 @@ class Assembler {
  public:
   using Rows = std::function<void(FileRow)>;
 
-  /// `report` and `observer` must outlive it. `first_of_set`: every file counts as new. Without `pages` it only counts
+  /// `report` and `observer` must outlive it. `first_of_set`: every file counts as new. Where `pages` are not stored it only counts
   /// (a dry run).
   Assembler(DigestKind digest, bool first_of_set, Observer& observer, BackupReport& report,
-            PageSink pages, Rows rows);
+            GrowingTree::Pages pages, Rows rows);
 
   /// Takes one item whose content, if any, has been read.
   void take(Item& item, Timestamp racy_since);
@@ -28,20 +29,24 @@ class Assembler {
                     bool incomplete);
 
   /// The tree of everything taken so far, which may go on growing afterwards (a checkpoint).
-  PageRef tree_so_far() const;
+  PageRef tree_so_far() const { return tree_.so_far(); }
+  /// The whole tree: no item comes any more.
+  PageRef finish_tree() { return tree_.finish(); }
   bool empty() const { return report_.head.entries == 0; }
 
  private:
   bool take_content(Item& item);
+  void take_stretch(const std::shared_ptr<const KnownStretch>& stretch);
   void count(const Item& item);
+  void count(ItemAction action, FileType type, const std::string& path, std::uint64_t size);
   void learn(Item& item, Timestamp racy_since);
 
   bool first_of_set_;
   Observer& observer_;
   BackupReport& report_;
-  PageSink pages_;
+  bool is_dry_;
   Rows rows_;
-  TreeWriter tree_;
+  GrowingTree tree_;
 };
 
 }  // namespace reverse

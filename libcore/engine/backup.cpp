@@ -37,6 +37,7 @@ struct Earlier {
   std::uint64_t new_objects = 0, new_bytes = 0;
   bool was_streamed = false;        // a stream cannot be read again
   std::shared_ptr<Content> stream;  // once it was read whole
+  bool lost_page = false;  // one that the present set knows could not be read: none of them is relied on
 };
 
 /// Side by side only where hashing is what takes the time: uploads to distant repositories wait for the network,
@@ -84,11 +85,12 @@ class Attempt {
   void scan_source(const std::stop_token& stop);
   std::shared_ptr<Content> stream_content(const std::stop_token& stop);
   void read_stream(const std::stop_token& stop);
+  GrowingTree::Pages pages();
   void assemble(const std::stop_token& stop);
   void checkpoint(const Assembler& assembler);
   bool merge_nested(Assembler& assembler);
   bool merge(NestedRepository& nested, Assembler& assembler);
-  bool publish(const Assembler& assembler);
+  bool publish(Assembler& assembler);
   bool has_planned(const Sums& sums);
   void count_new(Head& head) const;
   void finish_catalog();
@@ -242,7 +244,7 @@ bool Attempt::has_planned(const Sums& sums) {
 }
 
 void Attempt::scan_source(const std::stop_token& stop) {
-  scan_->run([&](std::shared_ptr<Batch> batch) { emit(std::move(batch), stop); }, stop);
+  scan_->run([&](std::shared_ptr<Batch> batch) { emit(std::move(batch), stop); }, !earlier_.lost_page, stop);
   reading_.close();
   window_.close();
 }
@@ -292,11 +294,23 @@ void Attempt::read_stream(const std::stop_token& stop) {
   window_.close();
 }
 
+GrowingTree::Pages Attempt::pages() {
+  GrowingTree::Pages pages;
+  if (options_.dry_run) return pages;
+  pages.store = [this](const PageRef& ref, const std::string& text) { writer_.put(ref.sums(), text); };
+  pages.fetch = [this, fetch = deps_.repository.page_fetcher()](const PageRef& ref) {
+    earlier_.lost_page = true;  // until it is there
+    std::string text = fetch(ref);
+    earlier_.lost_page = false;
+    return text;
+  };
+  if (scan_ && scan_->can_match_pages())
+    pages.learn = [this](const KnownPage& page) { deps_.present.add_page(options_.source, page); };
+  return pages;
+}
+
 void Attempt::assemble(const std::stop_token& stop) {
-  PageSink pages;
-  if (!options_.dry_run)
-    pages = [this](const PageRef& ref, const std::string& text) { writer_.put(ref.sums(), text); };
-  Assembler assembler(report_.head.digest, !newest_.has_value(), deps_.observer, report_, pages,
+  Assembler assembler(report_.head.digest, !newest_.has_value(), deps_.observer, report_, pages(),
                       [&](FileRow row) { learning_.put(std::move(row), stop); });
   auto last_checkpoint = std::chrono::steady_clock::now();
   while (auto batch = window_.pop(stop)) {
@@ -372,9 +386,9 @@ bool Attempt::merge(NestedRepository& nested, Assembler& assembler) {
   return came_through;
 }
 
-bool Attempt::publish(const Assembler& assembler) {
+bool Attempt::publish(Assembler& assembler) {
   Head& head = report_.head;
-  head.tree = assembler.tree_so_far();
+  head.tree = assembler.finish_tree();
   bool is_same = newest_ && newest_->tree == head.tree && newest_->outcome == head.outcome;
   if (options_.skip_if_unchanged && is_same) return false;
   writer_.flush();
@@ -402,10 +416,16 @@ void Attempt::finish_catalog() {
 BackupReport run_backup(const BackupDeps& deps, const BackupOptions& options) {
   Earlier earlier;
   for (int closed = 0; closed < kAttempts; ++closed) {
-    // What was committed is found again; the rest is read again from its source.
-    std::optional<BackupReport> report =
-        with_recovery(deps.repository.backend(), [&] { return Attempt(deps, options, earlier).run(); });
-    if (report) return std::move(*report);
+    const bool had_lost_page = earlier.lost_page;
+    try {
+      // What was committed is found again; the rest is read again from its source.
+      std::optional<BackupReport> report =
+          with_recovery(deps.repository.backend(), [&] { return Attempt(deps, options, earlier).run(); });
+      if (report) return std::move(*report);
+    } catch (const Error& error) {
+      bool is_damage = error.kind() == ErrorKind::corrupt || error.kind() == ErrorKind::not_found;
+      if (had_lost_page || !earlier.lost_page || !is_damage) throw;
+    }
   }
   fail(ErrorKind::busy,
        "the gate of the repository was closed {} times running: gc seems to run without a pause; "

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "libcore/catalog/catalog.h"
+#include "libcore/catalog/present_set.h"
 #include "libcore/engine/observer.h"
 #include "libcore/scan/source_entry.h"
 #include "libcore/store/entry.h"
@@ -35,8 +36,16 @@ inline FileRow racy_row(FileRow row) {
 }
 inline bool is_racy(const FileRow& row) { return row.inode == 0 && row.mtime == Timestamp{}; }
 
+/// Neighbouring names that are all as they were when a page was made of them.
+struct KnownStretch {
+  KnownPage page;
+  std::vector<SourceEntry> entries;  ///< without their directories
+  bool follows = false;  ///< comes right behind the stretch before it, now as when the pages were made
+};
+
 /// One name on its way from the walk to a page.
 struct Item {
+  std::shared_ptr<const KnownStretch> stretch;  ///< set: all the rest has no meaning
   SourceEntry source;
   Entry entry;  ///< complete except for what `content` brings
   ItemAction action = ItemAction::unchanged;

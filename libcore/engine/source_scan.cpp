@@ -13,6 +13,7 @@ namespace reverse {
 namespace {
 
 constexpr std::size_t kBatchItems = 64;
+constexpr std::size_t kBatchNames = 256;  // where items are stretches of many
 constexpr std::uint64_t kBatchBytes = 4 << 20;  // of files to be read
 constexpr std::int64_t kRacySeconds = 3;
 constexpr std::size_t kGoneBatch = 1000;
@@ -85,7 +86,12 @@ SourceScan::SourceScan(const BackupDeps& deps, const BackupOptions& options, Has
         printable(options_.read_from), file_system_.type));
 }
 
-void SourceScan::run(Emit emit, const std::stop_token& stop) {
+bool SourceScan::can_match_pages() const {
+  return file_system_.stable_identity && !options_.dry_run && !options_.reread && !options_.ignore_ctime &&
+         !options_.ignore_inode && !options_.walk.only;
+}
+
+void SourceScan::run(Emit emit, bool use_pages, const std::stop_token& stop) {
   emit_ = std::move(emit);
   deps_.catalog.forget_gone();  // of a pass that was refused or turned back
   catalog_empty_ = deps_.catalog.empty();
@@ -96,8 +102,15 @@ void SourceScan::run(Emit emit, const std::stop_token& stop) {
   walk_options.is_repository = [this](const SourceEntry& entry, int fd) {
     return is_repository(entry, fd);
   };
-  walk(options_.read_from, walk_options, filter_, *this, stop);
+  if (use_pages && can_match_pages()) {
+    PageMatch match(*this, deps_.present, options_.source, owners_);
+    walk(options_.read_from, walk_options, filter_, match, stop);
+    match.finish();
+  } else {
+    walk(options_.read_from, walk_options, filter_, *this, stop);
+  }
 
+  pass_known_rows();
   while (row_ != nullptr) pass_row();
   deps_.catalog.note_gone(gone_);
   emit_batch();
@@ -119,7 +132,16 @@ void SourceScan::pass_row() {
   row_ = cursor_->next();
 }
 
+/// Goes to the first row that is not known to belong to a name that exists.
+void SourceScan::pass_known_rows() {
+  if (!rows_known_to_) return;
+  cursor_->skip_to(*std::exchange(rows_known_to_, std::nullopt));
+  row_matched_ = false;
+  row_ = cursor_->next();
+}
+
 const FileRow* SourceScan::row_at(const std::string& path) {
+  pass_known_rows();
   while (row_ != nullptr) {
     int order = compare_paths(relative_path(*row_, options_.source), path);
     if (order > 0) break;
@@ -175,7 +197,7 @@ std::optional<FileRow> SourceScan::moved_from(const FileStatus& status) {
 
 void SourceScan::decide_file(Item& item, const FileRow* row) {
   const FileStatus& status = item.source.status;
-  bool stable = item.stable_identity = stable_identity(item.source);
+  bool stable = item.stable_identity;
   std::optional<FileRow> known;
   item.action = row != nullptr ? ItemAction::modified : ItemAction::created;
   if (row != nullptr && is_racy(*row)) {
@@ -301,6 +323,7 @@ void SourceScan::entry(SourceEntry source, const std::optional<std::string>& lis
   Item item;
   item.entry = entry_of(source, owners_.owner(source.status.uid, source.status.gid));
   item.source = std::move(source);
+  item.stable_identity = stable_identity(item.source);
   const FileRow* row = row_at(item.source.path);
   FileType type = item.source.status.type;
   bool is_file = type == FileType::file;
@@ -328,6 +351,10 @@ void SourceScan::entry(SourceEntry source, const std::optional<std::string>& lis
 
 void SourceScan::skipped(const std::string& path, SkipReason reason, const std::string& detail) {
   keep_rows_below(path);
+  left_out(path, reason, detail);
+}
+
+void SourceScan::left_out(const std::string& path, SkipReason reason, const std::string& detail) {
   deps_.observer.item(ItemAction::excluded, path, 0);
   MountKind kind = reason == SkipReason::mount ? mount_kind_of_type(detail) : MountKind::disk;
   if (kind == MountKind::network || kind == MountKind::fuse)
@@ -346,6 +373,16 @@ void SourceScan::failed(const std::string& path, bool vanished, const std::strin
   add(std::move(item));
 }
 
+/// The rows of these names are as they should be: nothing below them has changed.
+void SourceScan::unchanged(std::shared_ptr<KnownStretch> stretch) {
+  if (!stretch->follows) row_at(stretch->page.first);  // rows before it are judged
+  rows_known_to_ = absolute(stretch->entries.back().path);
+  batch_names_ += stretch->entries.size();
+  Item item;
+  item.stretch = std::move(stretch);
+  add(std::move(item));
+}
+
 // --- batches
 
 void SourceScan::add(Item item) {
@@ -355,13 +392,14 @@ void SourceScan::add(Item item) {
     item.source.directory.reset();  // nobody will open it: let the walk close it
   }
   batch_->items.push_back(std::move(item));
-  if (batch_->items.size() >= kBatchItems || batch_bytes_ >= kBatchBytes) emit_batch();
+  if (++batch_names_ >= kBatchNames || batch_->items.size() >= kBatchItems || batch_bytes_ >= kBatchBytes) emit_batch();
 }
 
 void SourceScan::emit_batch() {
   if (batch_->items.empty()) return;
   emit_(std::exchange(batch_, std::make_shared<Batch>()));
   batch_bytes_ = 0;
+  batch_names_ = 0;
 }
 
 }  // namespace reverse

@@ -13,13 +13,14 @@
 #include "libcore/engine/backup.h"
 #include "libcore/engine/item.h"
 #include "libcore/engine/machine.h"
+#include "libcore/engine/page_match.h"
 #include "libcore/scan/walk.h"
 
 namespace reverse {
 
 /// The first stage of a backup: walks the source, merges it with the catalog's rows and decides for every name
 /// whether its content must be read. One thread.
-class SourceScan : public WalkVisitor {
+class SourceScan : public ScanVisitor {
  public:
   /// Whether the repository certainly holds this content.
   using HasContent = std::function<bool(const Sums&)>;
@@ -29,8 +30,11 @@ class SourceScan : public WalkVisitor {
   /// Looks at the source itself. Throws `not_found`, `permission`, `io`.
   SourceScan(const BackupDeps& deps, const BackupOptions& options, HasContent has);
 
-  /// Walks everything. Throws what `walk` throws.
-  void run(Emit emit, const std::stop_token& stop);
+  /// Walks everything. `use_pages`: stretches that are the same as a known page are passed on as such. Throws what `walk` throws.
+  void run(Emit emit, bool use_pages, const std::stop_token& stop);
+
+  /// Whether what is seen of the source tells next time that nothing changed, and this run goes by that.
+  bool can_match_pages() const;
 
   /// The file system the source lies on, and its device.
   const FileSystemInfo& file_system() const { return file_system_; }
@@ -44,11 +48,14 @@ class SourceScan : public WalkVisitor {
   void entry(SourceEntry entry, const std::optional<std::string>& list_error) override;
   void skipped(const std::string& path, SkipReason reason, const std::string& detail) override;
   void failed(const std::string& path, bool vanished, const std::string& error) override;
+  void unchanged(std::shared_ptr<KnownStretch> stretch) override;
+  void left_out(const std::string& path, SkipReason reason, const std::string& detail) override;
 
  private:
   // The catalog's side of the merge.
   std::string absolute(const std::string& path) const;
   void pass_row();
+  void pass_known_rows();
   const FileRow* row_at(const std::string& path);
   void keep_rows_below(const std::string& path);
   void row_is_gone(const FileRow& row);
@@ -83,6 +90,7 @@ class SourceScan : public WalkVisitor {
   std::unique_ptr<FileCursor> cursor_;
   const FileRow* row_ = nullptr;  // the cursor's current row, not passed yet
   bool row_matched_ = false;      // it belongs to a name that exists
+  std::optional<std::string> rows_known_to_;  // rows up to this path (absolute) need not be looked at
   std::optional<std::string> kept_below_;  // rows at and below it stay, though their names were not met
   bool catalog_empty_ = false;
   std::vector<std::string> gone_;  // rows to be noted, a few at a time
@@ -106,6 +114,7 @@ class SourceScan : public WalkVisitor {
   std::vector<NestedRepository> repositories_;
   std::shared_ptr<Batch> batch_;
   std::uint64_t batch_bytes_ = 0;
+  std::size_t batch_names_ = 0;
 };
 
 }  // namespace reverse

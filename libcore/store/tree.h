@@ -48,7 +48,19 @@ class TreeWriter {
   /// Throws `internal` for an entry that cannot come next (`TreeOrder`). Pages that became complete
   /// go to `sink`.
   void add(const Entry& entry, const PageSink& sink);
-  /// Closes all levels and returns the root. Entries must not be empty.
+  /// True if an entry at `first` begins a page wherever it comes behind `items` of one, whatever
+  /// its line is like. False: that cannot be told without the line.
+  static bool surely_begins_page(std::size_t items, std::string_view first);
+  /// The same for the entry that comes next.
+  bool surely_begins_page(std::string_view first) const;
+  /// Adds a page that is stored already in place of its entries, which must all have been `pass`ed,
+  /// and of which the first must begin a page here.
+  void add_page(const PageRef& ref, const PageSink& sink);
+  /// Checks the order of an entry of such a page, as `add` does.
+  void pass(FileType type, std::string_view path);
+  /// Nothing was added yet.
+  bool empty() const { return levels_.empty(); }
+  /// Closes all levels and returns the root. Entries must not be empty, nor one added page all there is.
   PageRef finish(const PageSink& sink);
 
  private:
@@ -61,6 +73,7 @@ class TreeWriter {
   };
   void add_item(unsigned level, std::string_view line, std::string_view first,
                 std::uint64_t entries, const PageSink& sink);
+  void check_order(const char* flaw, std::string_view path) const;
   PageRef close_page(unsigned level, const PageSink& sink);
   void add_reference(unsigned level, const PageRef& ref, const PageSink& sink);
 

@@ -11,10 +11,9 @@ std::size_t parent_length(std::string_view path) {
 
 }  // namespace
 
-const char* TreeOrder::take(const Entry& entry) {
-  std::string_view path = entry.path;
+const char* TreeOrder::take(FileType type, std::string_view path) {
   std::string_view parent = path.substr(0, parent_length(path));
-  if (path.empty() && entry.type != FileType::directory) return "the root is not a directory";
+  if (path.empty() && type != FileType::directory) return "the root is not a directory";
   if (state_ == State::at_root && !path.empty()) return "the root is missing";
   if (state_ == State::within) {
     if (compare_paths(last_, path) >= 0) return "not in order";
@@ -25,7 +24,7 @@ const char* TreeOrder::take(const Entry& entry) {
   } else {
     directory_ = parent;
   }
-  if (entry.type == FileType::directory) directory_ = path;
+  if (type == FileType::directory) directory_ = path;
   last_ = path;
   state_ = State::within;
   return nullptr;

@@ -12,8 +12,9 @@ namespace reverse {
 /// readers hold to the same.
 class TreeOrder {
  public:
-  /// Why `entry` cannot come next; nullptr if it can, and then it is taken as the last.
-  const char* take(const Entry& entry);
+  /// Why this entry cannot come next; nullptr if it can, and then it is taken as the last.
+  const char* take(FileType type, std::string_view path);
+  const char* take(const Entry& entry) { return take(entry.type, entry.path); }
   /// The next entry may be any: what lies above it was not read and is believed.
   void jump() { state_ = State::jumped; }
 

@@ -15,11 +15,16 @@ std::string_view written_path(std::string_view path) {
   return path.empty() ? "." : path;
 }
 
+/// The part of the rule below that needs no line.
+bool is_cut(std::size_t items, unsigned level, std::string_view first) {
+  if (items >= kMaxItems) return true;
+  return items >= kMinItems && xxh3_64(written_path(first), level) < kCutBelow;
+}
+
 /// schema/FORMAT.md, "Where pages begin". Frozen: all writers must cut alike.
 bool begins_page(std::size_t items, std::size_t bytes_with_item, unsigned level,
                  std::string_view first) {
-  if (items >= kMaxItems) return true;
-  if (items >= kMinItems && xxh3_64(written_path(first), level) < kCutBelow) return true;
+  if (is_cut(items, level, first)) return true;
   return items >= 2 && bytes_with_item > kMaxPageBytes;
 }
 
@@ -45,12 +50,39 @@ void append_page_ref(std::string& out, const PageRef& ref) {
 TreeWriter::TreeWriter(DigestKind kind) : kind_(kind) {}
 
 void TreeWriter::add(const Entry& entry, const PageSink& sink) {
-  if (const char* flaw = order_.take(entry))
-    fail(ErrorKind::internal, "entry '{}' behind '{}': {}", printable(entry.path),
-         printable(order_.last_path()), flaw);
+  check_order(order_.take(entry), entry.path);
   line_.clear();
   append_entry(line_, entry);
   add_item(0, line_, entry.path, 1, sink);
+}
+
+void TreeWriter::check_order(const char* flaw, std::string_view path) const {
+  if (flaw != nullptr)
+    fail(ErrorKind::internal, "entry '{}' behind '{}': {}", printable(path),
+         printable(order_.last_path()), flaw);
+}
+
+void TreeWriter::pass(FileType type, std::string_view path) {
+  check_order(order_.take(type, path), path);
+}
+
+bool TreeWriter::surely_begins_page(std::size_t items, std::string_view first) {
+  return is_cut(items, 0, first);
+}
+
+bool TreeWriter::surely_begins_page(std::string_view first) const {
+  if (levels_.empty() || levels_[0].text.empty()) return true;
+  return surely_begins_page(levels_[0].items, first);
+}
+
+void TreeWriter::add_page(const PageRef& ref, const PageSink& sink) {
+  if (levels_.empty()) levels_.emplace_back();
+  if (!levels_[0].text.empty()) {
+    PageRef closed = close_page(0, sink);
+    add_reference(1, closed, sink);
+  }
+  levels_[0].has_closed = true;
+  add_reference(1, ref, sink);
 }
 
 void TreeWriter::add_item(unsigned level, std::string_view line, std::string_view first,
@@ -92,7 +124,7 @@ void TreeWriter::add_reference(unsigned level, const PageRef& ref, const PageSin
 
 PageRef TreeWriter::finish(const PageSink& sink) {
   if (levels_.empty()) fail(ErrorKind::internal, "a tree without entries");
-  for (unsigned level = 0;; ++level) {
+  for (unsigned level = levels_[0].text.empty() ? 1 : 0;; ++level) {  // level 0: behind `add_page`
     bool is_root = !levels_[level].has_closed;
     PageRef ref = close_page(level, sink);
     if (is_root) return ref;

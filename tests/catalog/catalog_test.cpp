@@ -102,6 +102,20 @@ TEST_CASE("a cursor holds up no writer, and misses nothing that was there before
   CHECK(seen == expected);
 }
 
+TEST_CASE("a cursor goes on behind the path that it is told, whatever it has read ahead", "[catalog]") {
+  Fixture f;
+  for (const char* path : {"/d", "/d/a", "/d/a/x", "/d/a-b", "/d/b", "/d/c", "/e"})
+    f.put(sample_row(path, 1));
+  auto cursor = f.catalog->files_below("/d");
+  CHECK(cursor->next()->path == "/d");
+  cursor->skip_to("/d/a");
+  CHECK(cursor->next()->path == "/d/a/x");
+  cursor->skip_to("/d/b");
+  CHECK(cursor->next()->path == "/d/c");
+  cursor->skip_to("/d/d");
+  CHECK(cursor->next() == nullptr);
+}
+
 TEST_CASE("noted rows go only when they are to be removed", "[catalog]") {
   Fixture f;
   const std::vector<FileRow> rows = sample_rows("d", 9'000);

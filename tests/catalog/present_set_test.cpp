@@ -329,3 +329,66 @@ TEST_CASE("a repository's id cannot name a file elsewhere", "[present]") {
     CHECK(error_of([&] { PresentSet::open(home / "cache", id, [](const std::string&) {}); }) ==
           ErrorKind::corrupt);
 }
+
+// --- pages
+
+namespace {
+
+KnownPage page_at(const std::string& first, const std::string& text) {
+  return {first, check_of("seen " + text), hash_bytes(DigestKind::md5, text), 17};
+}
+
+/// What the set knows of the pages of `source`: those that are trusted with their values, the firsts of the others.
+struct Pages {
+  std::vector<KnownPage> trusted;
+  std::vector<std::string> others;
+};
+Pages pages_of(PresentSet& set, const std::string& source) {
+  Pages pages;
+  const auto cursor = set.pages_of(source);
+  while (const KnownPage* page = cursor->next())
+    cursor->is_trusted() ? pages.trusted.push_back(*page) : pages.others.push_back(page->first);
+  return pages;
+}
+
+}  // namespace
+
+TEST_CASE("pages come back in the format's order, of their source only", "[present]") {
+  Fixture f;
+  const KnownPage root = page_at("", "1"), below = page_at("a/b", "2"), behind = page_at("a-b", "3");
+  {
+    auto set = f.begin("t", true);
+    for (const KnownPage& page : {behind, root, page_at("a/b", "old"), below}) set->add_page("/s", page);
+    set->add_page("/s/a", page_at("x", "4"));
+    set->add_page("/s", page_at("gone", "5"));
+    set->drop_page("/s", "gone");
+    set->publish("host/label/one");
+  }
+  auto set = f.begin("t", true);
+  CHECK(pages_of(*set, "/s").trusted == std::vector{root, below, behind});
+  set->drop_page("/s", "a/b");
+  set->save();
+  CHECK(pages_of(*set, "/s").trusted == std::vector{root, behind});
+}
+
+TEST_CASE("pages are trusted as objects are: of published runs, under their token", "[present]") {
+  Fixture f;
+  {
+    auto set = f.begin("t", true);
+    set->add_page("/s", page_at("a", "1"));
+    set->publish("host/label/one");
+    set->add_page("/s", page_at("b", "2"));
+    set->save();  // and ends without a revision
+  }
+  {
+    auto set = f.begin("t", true);
+    const Pages pages = pages_of(*set, "/s");
+    CHECK(pages.trusted == std::vector{page_at("a", "1")});
+    CHECK(pages.others == std::vector<std::string>{"b"});
+  }
+  for (const auto& [token, trust] : {std::pair("other", true), std::pair("other", false)}) {
+    auto set = f.begin(token, trust);
+    CHECK(pages_of(*set, "/s").trusted.empty());
+    CHECK(pages_of(*set, "/s").others.size() == 2);
+  }
+}

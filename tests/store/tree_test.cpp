@@ -51,6 +51,34 @@ std::string page_of(const std::vector<Entry>& entries) {
   return text;
 }
 
+TEST_CASE("pages that are added whole make the tree that their entries make", "[store][tree]") {
+  MemoryPages pages;
+  const std::vector<Entry> entries = make_tree(3000);
+  const PageRef root = write_tree(entries, pages.sink());
+  std::vector<PageRef> leaves;
+  TreeWriter leaf_writer(DigestKind::md5);
+  const PageSink leaf_sink = [&](const PageRef& ref, const std::string&) {
+    if (ref.level == 0) leaves.push_back(ref);
+  };
+  for (const Entry& entry : entries) leaf_writer.add(entry, leaf_sink);
+  leaf_writer.finish(leaf_sink);
+
+  // Every third page whole, also the last one; or all of them.
+  for (std::size_t step : {1, 3}) {
+    TreeWriter writer(DigestKind::md5);
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < leaves.size(); ++i) {
+      const std::size_t end = at + leaves[i].entries;
+      const bool whole = i % step == (leaves.size() - 1) % step && i > 0;
+      if (whole) CHECK(writer.surely_begins_page(leaves[i].first));
+      for (; at < end; ++at)
+        whole ? writer.pass(entries[at].type, entries[at].path) : writer.add(entries[at], pages.sink());
+      if (whole) writer.add_page(leaves[i], pages.sink());
+    }
+    CHECK(writer.finish(pages.sink()) == root);
+  }
+}
+
 TEST_CASE("a tree is read as it was written, whatever its size", "[store][tree]") {
   for (int files : {0, 1, 15, 16, 17, 127, 128, 129, 3000}) {
     MemoryPages pages;

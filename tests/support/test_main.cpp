@@ -15,6 +15,10 @@
 #include <string>
 #include <vector>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #include "libcore/base/error.h"
 #include "libcore/base/temp_dir.h"
 #include "tests/support/fixtures.h"
@@ -106,6 +110,13 @@ int wait_for(pid_t child) {
   return 128 + WTERMSIG(status);
 }
 
+/// Under AddressSanitizer leaks show at a program's usual end, which `_exit` is not.
+void tell_leaks() {
+#ifdef __SANITIZE_ADDRESS__
+  __lsan_do_leak_check();
+#endif
+}
+
 /// Runs these tests in a process that has given up all rights.
 int run_as_nobody(Catch::Session& session, const Part& part) {
   if (part.names.empty()) return 0;
@@ -123,6 +134,7 @@ int run_as_nobody(Catch::Session& session, const Part& part) {
     std::fprintf(stderr, "%s\n", error.what());
   }
   std::fflush(nullptr);
+  tell_leaks();
   ::_exit(result);  // the parent removes `home`
 }
 

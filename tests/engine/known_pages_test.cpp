@@ -1,0 +1,142 @@
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <random>
+
+#include "libcore/catalog/present_set.h"
+#include "tests/engine/client.h"
+#include "tests/engine/test_clock.h"
+#include "tests/support/temp_tree.h"
+
+// Pages that are known from the revision before and used again (engine/page_match.h, engine/growing_tree.h): what comes of it
+// must be the tree that a machine without any knowledge makes.
+
+namespace reverse {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kTrusted = 10;  // seconds after which a file's times are believed
+
+std::string name_of(int number) {
+  return "d" + std::to_string(number % 13) + "/e" + std::to_string(number % 3) + "/f" + std::to_string(number);
+}
+
+struct Scene {
+  Scene() {
+    for (int i = 0; i < 700; ++i) source.write(name_of(i), "content " + std::to_string(i));
+    source.symlink("d1", "link");
+    source.write("with", "attributes");
+    source.set_xattr("with", "user.k", "v");
+    source.write("d2/twice", "linked");
+    source.hardlink("d2/twice", "d7/too");
+    advance_clock(kTrusted);
+    client.back_up(place, source.path());
+  }
+
+  BackupReport run() { return client.back_up(place, source.path()); }
+  /// What a machine makes of the same source that knows nothing.
+  PageRef tree_made_anew() { return Client().back_up(Place(), source.path()).head.tree; }
+  std::vector<std::string> firsts_of_pages() {
+    const auto backend = place.connect();
+    const auto present = PresentSet::open(client.cache(), Repository::open(*backend, false).info().id, [](const std::string&) {});
+    const auto pages = present->pages_of(source.path());
+    std::vector<std::string> firsts;
+    while (const KnownPage* page = pages->next()) firsts.push_back(page->first);
+    return firsts;
+  }
+
+  TempTree source;
+  Place place;
+  Client client;
+};
+
+TEST_CASE("a run that knows all pages asks the catalog for nothing") {
+  Scene f;
+  CHECK(f.firsts_of_pages().size() > 10);
+  fs::remove(f.client.catalog_file());
+  const BackupReport second = f.run();
+  // Links to an inode with others are looked up in the catalog, and here so are the pages that they are in.
+  CHECK(second.bytes_read < 2000);
+  CHECK(second.files_unmodified + second.files_new == second.head.files);
+  CHECK(second.files_unmodified > 500);
+  CHECK(second.head.tree == f.tree_made_anew());
+}
+
+TEST_CASE("however a source changes, known pages give the tree that a first backup makes") {
+  Scene f;
+  std::mt19937 random(7);
+  int next = 1000;
+  for (int round = 0; round < 12; ++round) {
+    std::uint64_t gone = 0;
+    for (int edit = static_cast<int>(random() % 12); edit >= 0; --edit) {
+      const std::string name = name_of(static_cast<int>(random() % 700));
+      const bool exists = f.source.exists(name);
+      switch (random() % 6) {
+        case 0:
+          f.source.write(name_of(next++), "new");
+          break;
+        case 1:
+          f.source.write(name, "changed in round " + std::to_string(round));
+          break;
+        case 2:
+          if (exists) f.source.remove(name), ++gone;
+          break;
+        case 3:
+          if (exists) f.source.set_mode(name, 0600);
+          break;
+        case 4:
+          f.source.write(name + "0", "behind another");
+          break;
+        case 5:
+          if (exists) f.source.set_xattr(name, "user.round", std::to_string(round));
+          break;
+      }
+    }
+    if (round == 5) f.source.rename("d3", "d14");
+    if (round == 7) f.source.remove("d5");
+    if (round == 9) f.source.symlink("d2", "d1/another"), f.source.remove("link");
+    advance_clock(kTrusted * (round + 2));
+    INFO("round " << round);
+    const BackupReport report = f.run();
+    CHECK(report.head.tree == f.tree_made_anew());
+    if (round < 5) CHECK(report.files_gone == gone);
+    const BackupReport again = f.run();
+    CHECK(again.head.tree == report.head.tree);
+    CHECK(again.bytes_read == 0);
+    CHECK(again.files_gone + again.files_new + again.files_changed == 0);
+    CHECK(defects(f.place).empty());
+  }
+}
+
+TEST_CASE("names that are left out lie between entries of known pages as well") {
+  Scene f;
+  BackupOptions options = Client::options(f.source.path());
+  options.patterns = {"*5", "/d4"};
+  f.client.back_up(f.place, options);
+  const BackupReport second = f.client.back_up(f.place, options);
+  CHECK(second.files_gone == 0);
+  CHECK(second.bytes_read == 0);
+  CHECK(f.client.observer->actions.at("d4") == ItemAction::excluded);
+  CHECK(f.client.observer->actions.at(name_of(305)) == ItemAction::excluded);
+  CHECK(second.head.tree == Client().back_up(Place(), options).head.tree);
+}
+
+TEST_CASE("a known page that is lost and would have to be taken apart is made anew") {
+  Scene f;
+  const std::vector<std::string> firsts = f.firsts_of_pages();
+  for (const auto& [path, content] : f.place.files())
+    if (path.starts_with("objects/")) fs::remove(f.place.path() + "/" + path);  // behind everybody's back
+  for (int i = 1; i < 6; ++i) {
+    // Comes right before the page's first entry: mostly into the page before it, which must be read for that.
+    std::string name = firsts[firsts.size() * i / 6];
+    --name.back();
+    if (!f.source.exists(name)) f.source.write(name + "~", "between");
+  }
+  advance_clock(kTrusted * 2);
+  const BackupReport report = f.run();
+  CHECK(report.published);
+  CHECK(report.head.tree == f.tree_made_anew());
+}
+
+}  // namespace
+}  // namespace reverse
