@@ -68,10 +68,11 @@ class Server:
         self.running.close()
 
     def configure_server(self, port):
+        """An own HOME: what this account's shell does when it starts (a second of it, with some) is not measured."""
         (self.home / "sshd_config").write_text(
             f"ListenAddress 127.0.0.1:{port}\nHostKey {self.home}/host_key\nAuthorizedKeysFile {self.home}/id.pub\n"
             "PermitRootLogin prohibit-password\nSubsystem sftp internal-sftp\nStrictModes no\nUsePAM no\nPidFile none\n"
-            "MaxStartups 100\n")
+            f"MaxStartups 100\nSetEnv HOME={self.home}\n")
 
     def configure_clients(self, ports):
         key = (self.home / "host_key.pub").read_text()

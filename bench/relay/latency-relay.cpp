@@ -11,15 +11,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <thread>
 
 namespace {
@@ -27,7 +28,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kChunk = 256 << 10;
-constexpr std::size_t kOnTheWay = 256 << 20;  // more than any sender's window
+constexpr std::size_t kOnTheWay = 16 << 20;  // more than any sender's window
 
 sockaddr_in loopback(int port) {
   sockaddr_in address{};
@@ -58,13 +59,16 @@ class Direction {
       : ends_(std::move(ends)), from_(from), to_(to), delay_(delay) {}
 
   void receive() {
-    std::string buffer(kChunk, '\0');
+    std::uint64_t received = 0;
     while (true) {
-      ssize_t size = ::read(from_, buffer.data(), buffer.size());
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return bytes_ < kOnTheWay; });
-      queue_.push_back({Clock::now() + delay_, buffer.substr(0, size > 0 ? size : 0)});
-      bytes_ += queue_.back().bytes.size();
+      changed_.wait(lock, [&] { return received - sent_ < kOnTheWay; });
+      const std::size_t room = std::min({kOnTheWay - (received - sent_), kOnTheWay - received % kOnTheWay, kChunk});
+      lock.unlock();
+      const ssize_t size = ::read(from_, at(received), room);
+      lock.lock();
+      queue_.push_back({Clock::now() + delay_, size > 0 ? static_cast<std::size_t>(size) : 0});
+      received += queue_.back().size;
       changed_.notify_all();
       if (size <= 0) return;
     }
@@ -74,35 +78,39 @@ class Direction {
     while (true) {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [this] { return !queue_.empty(); });
-      Chunk chunk = std::move(queue_.front());
+      const Chunk chunk = queue_.front();
       queue_.pop_front();
-      bytes_ -= chunk.bytes.size();
-      changed_.notify_all();
       lock.unlock();
       std::this_thread::sleep_until(chunk.due);
-      if (chunk.bytes.empty()) break;
-      for (std::size_t sent = 0; sent < chunk.bytes.size();) {
-        ssize_t size = ::write(to_, chunk.bytes.data() + sent, chunk.bytes.size() - sent);
+      if (chunk.size == 0) break;
+      for (std::size_t written = 0; written < chunk.size;) {
+        const ssize_t size = ::write(to_, at(sent_ + written), chunk.size - written);
         if (size <= 0) break;
-        sent += static_cast<std::size_t>(size);
+        written += static_cast<std::size_t>(size);
       }
+      lock.lock();
+      sent_ += chunk.size;
+      changed_.notify_all();
     }
     ::shutdown(to_, SHUT_WR);
     ::shutdown(from_, SHUT_RD);
   }
 
  private:
+  char* at(std::uint64_t offset) { return ring_.get() + offset % kOnTheWay; }
+
   struct Chunk {
     Clock::time_point due;
-    std::string bytes;
+    std::size_t size;  // 0: the end
   };
   const std::shared_ptr<Ends> ends_;
   const int from_, to_;
   const Clock::duration delay_;
+  const std::unique_ptr<char[]> ring_{new char[kOnTheWay]};  // used again and again: new memory costs more than copying
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Chunk> queue_;
-  std::size_t bytes_ = 0;
+  std::uint64_t sent_ = 0;  // changed by `send` alone
 };
 
 void relay(int client, int target_port, Clock::duration delay) {

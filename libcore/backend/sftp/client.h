@@ -11,7 +11,7 @@
 
 namespace reverse::sftp {
 
-/// Bounds of what is under way on one connection, besides `Link::reply_window`. A thread that submits waits while one is reached.
+/// Bounds of what is under way on one connection, besides `Link::reply_window` and `OutWindow`. A thread that submits waits while one is reached.
 struct Windows {
   std::size_t requests = 4096;
   std::size_t out_bytes = 4 << 20;   ///< queued and sent, unanswered

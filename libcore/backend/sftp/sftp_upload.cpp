@@ -17,7 +17,8 @@ namespace reverse::sftp {
 
 namespace {
 
-constexpr std::uint64_t kLargestChunk = 255 << 10;
+/// Several go into the smallest `OutWindow`; for 128 KiB or more OpenSSH's server asks the system for memory each time.
+constexpr std::uint64_t kLargestChunk = 64 << 10;
 constexpr std::uint64_t kSafeChunk = 32 << 10;    // what every server takes
 constexpr std::uint64_t kWidenEvery = 4 << 20;
 constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();

@@ -11,7 +11,7 @@ std::size_t weight_of(const Request& request) {
 }
 
 UnderWay::UnderWay(Windows windows)
-    : windows_(windows), slots_(std::max<std::size_t>(windows.requests, 1)) {
+    : out_window_(windows.out_bytes), slots_(std::max<std::size_t>(windows.requests, 1)) {
   for (std::size_t i = slots_.size(); i-- > 0;) {
     slots_[i].number = static_cast<std::uint32_t>(i);
     free_.push_back(static_cast<std::uint32_t>(i));
@@ -20,7 +20,7 @@ UnderWay::UnderWay(Windows windows)
 
 bool UnderWay::admits(const Request& request) const {
   if (count_ == 0) return true;
-  return !free_.empty() && out_bytes_ + weight_of(request) <= windows_.out_bytes &&
+  return !free_.empty() && out_bytes_ + weight_of(request) <= out_window_.bytes() &&
          reply_bytes_ + request.reply_bytes <= reply_window_;
 }
 
@@ -32,8 +32,12 @@ std::uint32_t UnderWay::add(const Request& request, Client::Done done) {
   const bool wraps = slot.number > std::numeric_limits<std::uint32_t>::max() - step;
   slot.number = wraps ? slot.number % step : slot.number + step;
   slot.used = true;
-  slot.sent = {request.type, weight_of(request), request.reply_bytes, answered_flight_ + 1,
-               std::move(done)};
+  slot.sent = {.type = request.type,
+               .weight = weight_of(request),
+               .reply_bytes = request.reply_bytes,
+               .time = OutWindow::Clock::now(),
+               .flight = answered_flight_ + 1,
+               .done = std::move(done)};
   ++count_;
   out_bytes_ += slot.sent.weight;
   reply_bytes_ += slot.sent.reply_bytes;
@@ -54,6 +58,7 @@ UnderWay::Sent UnderWay::take(std::uint32_t number) {
   --count_;
   out_bytes_ -= slot.sent.weight;
   reply_bytes_ -= slot.sent.reply_bytes;
+  out_window_.answered(slot.sent.weight, slot.sent.time, OutWindow::Clock::now());
   return std::move(slot.sent);
 }
 

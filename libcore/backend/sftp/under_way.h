@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "libcore/backend/sftp/client.h"
+#include "libcore/backend/sftp/out_window.h"
 
 namespace reverse::sftp {
 
@@ -29,6 +30,7 @@ class UnderWay {
     PacketType type = PacketType::init;
     std::size_t weight = 0;
     std::size_t reply_bytes = 0;
+    OutWindow::Clock::time_point time;
     std::uint64_t flight = 0;  ///< one later than the last that was answered when it was sent
     Client::Done done;
   };
@@ -51,7 +53,7 @@ class UnderWay {
     Sent sent;
   };
 
-  Windows windows_;
+  OutWindow out_window_;
   std::size_t reply_window_ = 0;
   std::uint64_t answered_flight_ = 0;
   std::size_t count_ = 0, out_bytes_ = 0, reply_bytes_ = 0;
