@@ -135,7 +135,7 @@ void Generator::publish() {
   head.tool = "bench";
   head.entries = tree.entries;
   head.tree = tree;
-  std::unique_ptr<Upload> upload = open_head(*backend_, head.token, head.id);
+  const std::unique_ptr<HeadUpload> upload = open_head(*backend_, head.token);
   if (publish_head(*backend_, *upload, head) != PublishResult::published)
     fail(ErrorKind::internal, "revision {} was not published", published_);
   ++published_;

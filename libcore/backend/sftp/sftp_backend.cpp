@@ -245,7 +245,7 @@ std::unique_ptr<Upload> SftpBackend::take_over(const LeftUpload& left, const Rep
                                                std::uint32_t mode) {
   const std::string name = server_.full(path);
   try {
-    if (publisher_.move({server_.full(left.path), name}) != MoveResult::done) return nullptr;
+    if (move(left.path, path) != MoveResult::done) return nullptr;
     if (std::unique_ptr<Upload> upload = go_on_with(name, left, mode)) return upload;
     remove(path);
   } catch (const Error& error) {

@@ -82,7 +82,7 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
     lanes_[0].client->submit(
         request, [self = shared_from_this(), request, tries](Reply&& reply) {
           // Version 3 has no word for too many open files.
-          if (has_failed(reply) && tries < kOpenTries && self->open_.make_do())
+          if (sftp::has_failed(reply) && tries < kOpenTries && self->open_.make_do())
             self->begin(request, tries + 1);
           else
             self->opened(std::move(reply));
