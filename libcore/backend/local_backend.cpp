@@ -282,8 +282,8 @@ bool LocalBackend::remove(const RepoPath& path) {
   return false;
 }
 
-/// By several threads, because each waits for the journal: of 12,000 files on ext4, two threads
-/// removed 2.7 and eight 10 times as many a second as one.
+/// By several threads: on a disk that discards what is freed each waits for the journal, and 12,000
+/// files took one thread up to 27 s and eight 2 s (bench/README.md, "Garbage collection").
 std::vector<bool> LocalBackend::remove_all(std::span<const RepoPath> paths) {
   std::vector<char> is_removed(paths.size());  // bytes, since threads write side by side
   std::atomic<std::size_t> next = 0;
