@@ -135,6 +135,15 @@ std::string counted(std::uint64_t count, std::string_view noun) {
   return fmt::format("{} {}{}", format_count(count), noun, count == 1 ? "" : "s");
 }
 
+std::string amount(std::uint64_t count, std::uint64_t bytes, std::string_view noun) {
+  std::string text = counted(count, noun);
+  return count == 0 ? text : fmt::format("{} ({})", text, format_bytes(bytes));
+}
+
+std::string minute(Timestamp time) {
+  return to_display_local(time).substr(0, 16);
+}
+
 std::size_t display_width(std::string_view text) {
   // Every byte but those that continue a UTF-8 character.
   return std::size_t(

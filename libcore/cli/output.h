@@ -125,6 +125,10 @@ class Table {
 
 /// "1 file", "61,210 files": for nouns that take an s.
 std::string counted(std::uint64_t count, std::string_view noun);
+/// "12 objects (3.1 MiB)"; "0 objects"
+std::string amount(std::uint64_t count, std::uint64_t bytes, std::string_view noun);
+/// "2014-01-20 18:00", in local time.
+std::string minute(Timestamp time);
 
 /// The columns that `text` takes at a terminal: one per character, combining ones included.
 std::size_t display_width(std::string_view text);

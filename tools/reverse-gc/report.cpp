@@ -9,16 +9,6 @@ namespace reverse {
 
 namespace {
 
-std::string minute(Timestamp time) {
-  return to_display_local(time).substr(0, 16);
-}
-
-/// "12 objects (3.1 MiB)"
-std::string amount(std::uint64_t count, std::uint64_t bytes, const char* noun) {
-  std::string text = counted(count, noun);
-  return count == 0 ? text : fmt::format("{} ({})", text, format_bytes(bytes));
-}
-
 void tell_verdict(const Verdict& verdict, Table& table, Output& output) {
   const bool kept = !verdict.reasons.empty();
   if (!output.json())

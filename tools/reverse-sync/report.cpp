@@ -12,12 +12,6 @@ namespace reverse {
 
 namespace {
 
-/// "12 objects (3.1 MiB)"
-std::string amount(std::uint64_t count, std::uint64_t bytes) {
-  std::string text = counted(count, "object");
-  return count == 0 ? text : fmt::format("{} ({})", text, format_bytes(bytes));
-}
-
 /// For programs; frozen.
 std::string_view action_of(const SyncedRevision& revision) {
   if (revision.is_published) return "copy";
@@ -88,7 +82,7 @@ void tell_report(const SyncReport& report, bool dry_run, std::chrono::duration<d
   add(report.forgotten, "forgotten");
   add(report.damaged, "damaged");
   add(report.held_back, "not whole yet");
-  line += " · " + amount(report.objects, report.bytes);
+  line += " · " + amount(report.objects, report.bytes, "object");
   if (!dry_run) line += " sent in " + format_duration(took);
   output.summary(line);
 }
@@ -107,7 +101,7 @@ void tell_revision(const SyncedRevision& revision, bool dry_run, Output& output)
                              .add("bytes_sent", tree.bytes)
                              .add("objects_lacking", tree.obstacle_count));
   output.summary(fmt::format("{}  {}  {}", printable(revision.head.revision()),
-                             words_of(revision, dry_run), amount(tree.objects, tree.bytes)));
+                             words_of(revision, dry_run), amount(tree.objects, tree.bytes, "object")));
 }
 
 ExitCode sync_and_tell(SyncDeps deps, const SyncOptions& options, CliObserver& observer,

@@ -9,16 +9,6 @@ namespace reverse {
 
 namespace {
 
-/// "12 objects (3.1 MiB)"
-std::string amount(std::uint64_t count, std::uint64_t bytes, const char* noun) {
-  std::string text = counted(count, noun);
-  return count == 0 ? text : fmt::format("{} ({})", text, format_bytes(bytes));
-}
-
-std::string minute(Timestamp time) {
-  return to_display_local(time).substr(0, 16);
-}
-
 std::string place_of(const Damage& damage) {
   if (damage.revision.empty()) return "no revision needs it";
   if (damage.object.empty()) return printable(damage.revision);
