@@ -364,6 +364,7 @@ void SftpUpload::write(ByteView bytes) {
 void SftpUpload::send_buffer() {
   if (buffer_.empty()) return;
   const std::uint64_t size = buffer_.size();
+  server_.pool().pace_upload(size);
   transfer_->write(offset_, std::exchange(buffer_, {}));
   offset_ += size;
   if (offset_ >= widen_at_) widen();
