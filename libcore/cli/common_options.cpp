@@ -69,6 +69,9 @@ void declare_remote(OptionSet& options, CommonOptions& common) {
                 });
   options.value({"retry-for"}, "D", "how long a lost connection is tried to be made again (30min)",
                 [&common](const std::string& text) { common.retry_for = duration_value(text); });
+  options.value({"limit-upload"}, "RATE",
+                "send no more than that to a server: KiB/s, or 4M",
+                [&common](const std::string& text) { common.upload_rate = rate_value(text); });
   options.value({"ssh-command"}, "CMD",
                 "the program that connects, with its options: 'ssh -F FILE'", common.ssh_command);
   options.flag({"no-remote-exec"}, "run no commands on a server, SFTP only",
@@ -78,7 +81,6 @@ void declare_remote(OptionSet& options, CommonOptions& common) {
 void declare_reserved(OptionSet& options) {
   options.reserved({"config"}, "FILE");
   options.reserved({"print-config"});
-  options.reserved({"limit-upload"}, "RATE");
   options.reserved({"limit-download"}, "RATE");
 }
 

@@ -28,6 +28,7 @@ struct CommonOptions {
   unsigned connections = 4;  ///< to a server, at most
   std::chrono::seconds retry_for{30 *
                                  60};  ///< how long a lost connection is tried to be made again
+  std::optional<std::uint64_t> upload_rate;  ///< bytes a second, to a server
   std::string ssh_command;             ///< instead of the library; empty: what serves best
   bool remote_commands = true;         ///< commands may be run on a server
 

@@ -52,6 +52,7 @@ std::unique_ptr<Backend> open_remote_backend(const Location& location, Invocatio
   pool.connections = call.common.connections;
   pool.retry_for = call.common.retry_for;
   pool.stop = call.io.stop;
+  pool.upload_rate = call.common.upload_rate;
   pool.notice = [&output](const std::string& text) { output.warning(text); };
   return sftp::open_sftp_backend(
       std::make_unique<sftp::Pool>(

@@ -26,6 +26,15 @@ std::uint64_t size_value(std::string_view text) {
   return *size;
 }
 
+std::uint64_t rate_value(std::string_view text) {
+  const bool has_unit = !parse_uint(text);
+  const std::optional<std::uint64_t> rate = parse_size(has_unit ? text : std::string(text) + "K");
+  if (!rate || *rate == 0)
+    fail(ErrorKind::usage, "'{}' is not a rate: write KiB a second, or a number with K, M, G or T",
+         printable(text));
+  return *rate;
+}
+
 std::uint64_t count_value(std::string_view text) {
   const std::optional<std::uint64_t> count = parse_uint(text);
   if (!count) fail(ErrorKind::usage, "'{}' is not a number", printable(text));

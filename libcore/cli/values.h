@@ -16,6 +16,8 @@ namespace reverse {
 
 /// A byte count: digits, or with K M G T (1024).
 std::uint64_t size_value(std::string_view text);
+/// A rate in bytes a second: KiB a second, or with K M G T (1024) that a second. Not 0.
+std::uint64_t rate_value(std::string_view text);
 /// A count without unit.
 std::uint64_t count_value(std::string_view text);
 /// A duration of fixed length ("30min", "6h", "1w", "0"). Months and years have none: refused, and

@@ -105,6 +105,11 @@ TEST_CASE("what connects to servers is bounded, and defaults to what serves most
   CHECK(plain.connections == 4);
   CHECK(plain.retry_for == std::chrono::minutes(30));
   CHECK(plain.remote_commands);
+  CHECK_FALSE(plain.upload_rate);
+  CHECK(read({"--limit-upload", "500"}).upload_rate == 500u << 10);
+  CHECK(read({"--limit-upload", "4M"}).upload_rate == 4u << 20);
+  for (const char* rate : {"0", "0K", "fast", "-1", ""})
+    CHECK_THAT(refusal({"--limit-upload", rate}), Contains("is not a rate"));
   const CommonOptions given = read({"--connections", "2", "--retry-for", "0", "--no-remote-exec"});
   CHECK(given.connections == 2);
   CHECK(given.retry_for == std::chrono::seconds(0));
@@ -114,7 +119,7 @@ TEST_CASE("what connects to servers is bounded, and defaults to what serves most
 }
 
 TEST_CASE("options of later versions are known and refused", "[cli]") {
-  for (const char* option : {"--config", "--limit-upload", "--limit-download"})
+  for (const char* option : {"--config", "--limit-download"})
     CHECK_THAT(refusal({option, "1"}), Contains("not in this version"));
   CHECK_THAT(refusal({"--print-config"}), Contains("not in this version"));
 }

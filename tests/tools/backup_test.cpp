@@ -174,7 +174,6 @@ TEST_CASE("backup: options of later versions are refused by name", "[tools]") {
   const Words option = GENERATE(values<Words>({{"--all"},
                                                {"--config", "/etc/reverse.yaml"},
                                                {"--print-config"},
-                                               {"--limit-upload", "4M"},
                                                {"--limit-download", "4M"}}));
   const ToolRun run = work.backup(option);
   CHECK(run.code == 2);

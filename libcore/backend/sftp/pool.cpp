@@ -32,6 +32,7 @@ Pool::Pool(std::string host, Client::LinkOpener open_link, PoolOptions options)
       options_(std::move(options)),
       next_pause_(options_.first_pause),
       limit_(options_.connections) {
+  if (options_.upload_rate) upload_limit_.emplace(*options_.upload_rate);
   front_ = &start();
 }
 
@@ -153,6 +154,10 @@ std::size_t Pool::size() const {
 std::uint64_t Pool::flights() const {
   std::lock_guard lock(mutex_);
   return front_->flights();
+}
+
+void Pool::pace_upload(std::uint64_t bytes) {
+  if (upload_limit_) upload_limit_->wait(bytes, options_.stop);
 }
 
 void Pool::tell(const std::string& what) const {

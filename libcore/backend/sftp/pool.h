@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "libcore/backend/sftp/client.h"
+#include "libcore/base/rate_limit.h"
 
 namespace reverse::sftp {
 
@@ -25,6 +26,7 @@ struct PoolOptions {
   /// Told when a connection was lost, and when there is one again.
   std::function<void(const std::string&)> notice = {};
   Windows windows{};
+  std::optional<std::uint64_t> upload_rate{};  ///< bytes a second that are written; none: all it takes
 };
 
 /// The connections to one server. The front one takes what somebody waits for; bulk goes over all.
@@ -51,6 +53,8 @@ class Pool {
   std::vector<Client*> ready();
   /// What to say of a loss that is not mended: "given up after 30 min"; empty where it was not tried.
   std::string given_up() const;
+  /// Waits until so many bytes of a file may be written. Throws `Cancelled`.
+  void pace_upload(std::uint64_t bytes);
   /// Something was achieved that a later loss does not undo.
   void note_progress();
   /// How often the front connection was made anew. Where that has changed, the server itself may
@@ -77,6 +81,7 @@ class Pool {
   const Client::LinkOpener open_link_;
   const PoolOptions options_;
   std::atomic<bool> is_disorderly_ = false;  // before the clients: replies under way ask for it to the last
+  std::optional<RateLimit> upload_limit_;
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable_any changed_;
   bool reconnecting_ = false;

@@ -36,6 +36,23 @@ std::size_t chunk_of(Client& client) {
 
 }  // namespace
 
+OpenUploads::~OpenUploads() {
+  std::unique_lock lock(mutex_);
+  left_.wait(lock, [this] { return removals_ == 0; });
+}
+
+void OpenUploads::remove(Client& client, const std::string& path) {
+  {
+    std::lock_guard lock(mutex_);
+    ++removals_;
+  }
+  client.submit(remove_request(path), [this](Reply&&) {
+    std::lock_guard lock(mutex_);
+    --removals_;
+    left_.notify_all();
+  });
+}
+
 void OpenUploads::enter(std::size_t most) {
   std::unique_lock lock(mutex_);
   left_.wait(lock, [&] { return count_ < std::min(most, most_) && waiting_bytes_ < kMostWaiting; });
@@ -102,6 +119,8 @@ class SftpUpload::Transfer : public std::enable_shared_from_this<Transfer> {
     std::lock_guard lock(mutex_);
     lanes_.push_back({&client, std::move(handle), 0});
   }
+
+  void remove(const std::string& path) { open_.remove(client(), path); }
 
   void write(std::uint64_t offset, std::string bytes) {
     std::unique_lock lock(mutex_);
@@ -331,7 +350,7 @@ SftpUpload::~SftpUpload() {
   if (!is_closed_) transfer_->end();
   if (is_published_ || (is_kept_ && !transfer_->has_failed())) return;
   transfer_->wait_closed();  // servers that cannot remove an open file
-  if (transfer_->was_made()) transfer_->client().submit(remove_request(path_), [](Reply&&) {});
+  if (transfer_->was_made()) transfer_->remove(path_);
 }
 
 bool SftpUpload::is_synced() const {
@@ -364,6 +383,7 @@ void SftpUpload::write(ByteView bytes) {
 void SftpUpload::send_buffer() {
   if (buffer_.empty()) return;
   const std::uint64_t size = buffer_.size();
+  server_.pool().pace_upload(size);
   transfer_->write(offset_, std::exchange(buffer_, {}));
   offset_ += size;
   if (offset_ >= widen_at_) widen();

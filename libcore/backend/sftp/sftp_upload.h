@@ -15,6 +15,12 @@ namespace reverse::sftp {
 /// theirs to be opened. Thread-safe.
 class OpenUploads {
  public:
+  OpenUploads() = default;
+  /// Waits for removals under way, so that a run leaves nothing that it gave up.
+  ~OpenUploads();
+  OpenUploads(const OpenUploads&) = delete;
+  OpenUploads& operator=(const OpenUploads&) = delete;
+
   /// Waits until there is room for another of `most`.
   void enter(std::size_t most);
   void note_open();
@@ -24,11 +30,13 @@ class OpenUploads {
   bool make_do();
   void begin_waiting(std::size_t bytes);
   void end_waiting(std::size_t bytes);
+  /// Removes a file that was given up; its reply is not waited for here.
+  void remove(Client& client, const std::string& path);
 
  private:
   std::mutex mutex_;
   std::condition_variable left_;
-  std::size_t count_ = 0, open_ = 0, waiting_bytes_ = 0;
+  std::size_t count_ = 0, open_ = 0, waiting_bytes_ = 0, removals_ = 0;
   std::size_t most_ = std::numeric_limits<std::size_t>::max();  // that the server bears, as far as was seen
 };
 
