@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import measure
 import report
+import server
 import trees
 from measure import Command
 from report import Row
@@ -121,6 +122,46 @@ def views(bench):
     remove_view()
 
 
+def far_views(bench):
+    """A view of a repository on a server, 50 ms away."""
+    if absent := server.missing(bench.binaries):
+        print(f"bench: LEFT OUT: views over SFTP. Not found: {absent}", file=sys.stderr, flush=True)
+        return
+    shape = trees.equal_files(100 if bench.quick else 10_000, 4096)
+    place = bench.work / "server"
+    measure.remove(place)
+    tree = place / "tree"
+    with server.Server(bench.binaries, place) as running:
+        measure.untimed(Command(["cp", "-a", trees.ensure(shape, bench.work / "trees"), tree]))
+        backup = Command([bench.binaries / "reverse-backup", "-q", "--cache-dir", bench.work / "cache", "--fsync", "none",
+                          "--host", "desk", "--label", "home", tree, place / "repository"])
+        measure.untimed(backup)
+        paths = sorted(path for path in tree.rglob("*") if path.is_file())
+        for path in random.Random(1).sample(paths, len(paths) // 100):
+            path.write_bytes(b"changed " + path.name.encode())
+        measure.untimed(backup)
+        view, far = place / "view", f"{server.FAR}:{place}"
+
+        def command(*words):
+            return Command(bench.snapshot("view", "-q", *words).argv, running.environment)
+
+        make = command(f"{far}/repository", "desk/home~1", f"{far}/view")
+
+        def remove_view():
+            if view.exists():
+                measure.untimed(command("--remove", f"{server.NEAR}:{view}"))
+
+        def make_anew():
+            remove_view()
+            measure.untimed(make)
+
+        work = f"view of {shape.files:,} files over SFTP, {server.ROUND_TRIP_MS} ms"
+        bench.add(work, "reverse", bench.sample(make, remove_view), seconds=3)
+        update = command("--update", f"{far}/repository", "desk/home", f"{far}/view")
+        bench.add(f"{work}: --update, 1 % changed", "reverse", bench.sample(update, make_anew), seconds=3)
+    measure.remove(place)
+
+
 def parse_arguments(argv):
     parser = argparse.ArgumentParser(prog="bench/snapshot", allow_abbrev=False,
                                      description="Times looking at revisions.")
@@ -139,7 +180,7 @@ def main(argv):
     work.mkdir(parents=True, exist_ok=True)
     bench = Bench(work, options.bin.resolve(), options.quick, 1 if options.quick else options.rounds)
     try:
-        for subject in (large, history, views):
+        for subject in (large, history, views, far_views):
             print(f"bench: {subject.__doc__}", file=sys.stderr, flush=True)
             subject(bench)
     except measure.BenchError as error:

@@ -29,6 +29,8 @@ std::string_view action_word(ItemAction action) {
       return "excluded";
     case ItemAction::resumed:
       return "resumed";
+    case ItemAction::deleted:
+      return "deleted";
   }
   return "";
 }

@@ -33,10 +33,11 @@ UniqueFd create_file(int directory, const std::string& name, unsigned mode) {
   return fd;
 }
 
-/// Errors by which a file system says that it knows no clones.
-bool means_no_clones(int error) {
-  return error == EOPNOTSUPP || error == ENOTTY || error == EXDEV || error == EINVAL ||
-         error == ENOSYS || error == EPERM;
+/// True if a file of the repository can be cloned into the view: by trying, with one that has no name.
+bool can_clone(int root, int view) {
+  const UniqueFd from(::openat(root, layout::kRepositoryFile.c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd to(::openat(view, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
+  return from && to && ::ioctl(to.get(), FICLONE, from.get()) == 0;
 }
 
 }  // namespace
@@ -45,7 +46,8 @@ ObjectLinker::ObjectLinker(const Repository& repository, const std::string& root
     : repository_(repository),
       root_(open_file(root, O_PATH | O_DIRECTORY)),
       view_(view),
-      metadata_(options_) {}
+      metadata_(options_),
+      clones_(can_clone(root_.get(), view)) {}
 
 void ObjectLinker::make(int directory, const std::string& name, const Entry& entry) {
   if (entry.size == 0) {  // links to it may be needed up to the file system's limit, and save nothing
@@ -53,19 +55,27 @@ void ObjectLinker::make(int directory, const std::string& name, const Entry& ent
     if (clones()) metadata_.apply(fd.get(), entry, entry.path);
     return;
   }
-  auto copy = copies_.find(ContentKey::of(*entry.digest, entry.check));
-  if (copy != copies_.end() &&
-      ::linkat(view_, copy->second.c_str(), directory, name.c_str(), 0) == 0)
-    return;
-  if (copy != copies_.end() || !try_places(directory, name, entry))
-    make_copy(directory, name, entry);
+  const std::optional<std::string> copy = copy_of(entry);
+  if (copy && ::linkat(view_, copy->c_str(), directory, name.c_str(), 0) == 0) return;
+  if (copy || !try_places(directory, name, entry)) make_copy(directory, name, entry);
+}
+
+std::optional<std::string> ObjectLinker::copy_of(const Entry& entry) const {
+  std::lock_guard lock(mutex_);
+  const auto copy = copies_.find(ContentKey::of(*entry.digest, entry.check));
+  return copy == copies_.end() ? std::nullopt : std::optional(copy->second);
+}
+
+void ObjectLinker::note_copy(const Entry& entry, const std::string& path) {
+  std::lock_guard lock(mutex_);
+  copies_[ContentKey::of(*entry.digest, entry.check)] = path;
 }
 
 /// Where readers look, in their order. False: found, but no more links can be made to it.
 bool ObjectLinker::try_places(int directory, const std::string& name, const Entry& entry) {
   for (const std::string& object : names_of(entry))
     if (make_from(in_objects(object), directory, name, entry)) return true;
-  if (copies_.count(ContentKey::of(*entry.digest, entry.check)) > 0) return false;
+  if (has_no_room(entry)) return false;
   std::vector<std::string> places;
   repository_.backend().list(layout::kTrash, [&](const ListedFile& run) {
     if (run.stat.type == FileType::directory) places.push_back("trash/" + run.name + "/");
@@ -76,29 +86,26 @@ bool ObjectLinker::try_places(int directory, const std::string& name, const Entr
       if (make_from(place + object, directory, name, entry)) return true;
   for (const std::string& object : names_of(entry))
     if (make_from(in_objects(object), directory, name, entry)) return true;
-  if (copies_.count(ContentKey::of(*entry.digest, entry.check)) > 0) return false;
+  if (has_no_room(entry)) return false;
   fail(ErrorKind::not_found, "object {} is missing", entry.digest->hex());
 }
 
 /// False if there is no such object; or no room for links, and then `copies_` has a place for it.
 bool ObjectLinker::make_from(const std::string& object, int directory, const std::string& name,
                              const Entry& entry) {
-  if (clones_ != Clones::no) {
+  if (clones_) {
     UniqueFd from(::openat(root_.get(), object.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (from.get() < 0 && errno == ENOENT) return false;
     if (from.get() < 0) throw_errno(errno, fmt::format("open '{}'", object));
     UniqueFd to = create_file(directory, name, 0600);
-    if (::ioctl(to.get(), FICLONE, from.get()) == 0) {
-      clones_ = Clones::yes;
-      check_size(directory, name, entry);
-      metadata_.apply(to.get(), entry, entry.path);
-      return true;
-    }
-    const int error = errno;
-    ::unlinkat(directory, name.c_str(), 0);
-    if (clones_ == Clones::yes || !means_no_clones(error))
+    if (::ioctl(to.get(), FICLONE, from.get()) != 0) {
+      const int error = errno;
+      ::unlinkat(directory, name.c_str(), 0);
       throw_errno(error, fmt::format("clone '{}'", object));
-    clones_ = Clones::no;
+    }
+    check_size(directory, name, entry);
+    metadata_.apply(to.get(), entry, entry.path);
+    return true;
   }
   return try_link(object, directory, name, entry);
 }
@@ -113,7 +120,7 @@ bool ObjectLinker::try_link(const std::string& object, int directory, const std:
     case ENOENT:
       return false;
     case EMLINK:
-      copies_[ContentKey::of(*entry.digest, entry.check)];
+      note_copy(entry, "");
       return false;
     case EXDEV:
       fail(ErrorKind::unsupported,
@@ -155,7 +162,7 @@ void ObjectLinker::make_copy(int directory, const std::string& name, const Entry
     if (::fchmod(fd.get(), kFileMode) != 0)
       throw_errno(errno, fmt::format("chmod '{}'", printable(name)));
   }
-  copies_[ContentKey::of(*entry.digest, entry.check)] = entry.path;
+  note_copy(entry, entry.path);
   ++copied_;
 }
 

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <map>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +17,7 @@ namespace reverse {
 
 /// Gives objects of a local repository names in a view, without copying them: as clones with the
 /// file's own metadata where the file system can do that, else as hard links, which share the
-/// object's inode and so its mode, owner and time. One thread at a time.
+/// object's inode and so its mode, owner and time. Thread-safe.
 class ObjectLinker {
  public:
   /// `root`: the repository's directory. `view`: the view's, open. All must outlive it.
@@ -25,13 +28,11 @@ class ObjectLinker {
   /// file system or files cannot be linked, else the errno's kind.
   void make(int directory, const std::string& name, const Entry& entry);
 
-  bool clones() const { return clones_ == Clones::yes; }
+  bool clones() const { return clones_; }
   MetadataWriter& metadata() { return metadata_; }
   std::uint64_t copied() const { return copied_; }
 
  private:
-  enum class Clones { unknown, yes, no };
-
   bool try_link(const std::string& object, int directory, const std::string& name,
                 const Entry& entry);
   bool try_places(int directory, const std::string& name, const Entry& entry);
@@ -40,14 +41,20 @@ class ObjectLinker {
   void make_copy(int directory, const std::string& name, const Entry& entry);
   void check_size(int directory, const std::string& name, const Entry& entry) const;
 
+  std::optional<std::string> copy_of(const Entry& entry) const;
+  bool has_no_room(const Entry& entry) const { return copy_of(entry).has_value(); }
+  void note_copy(const Entry& entry, const std::string& path);
+
   const Repository& repository_;
   UniqueFd root_;
   const int view_;
   RestoreOptions options_;
   MetadataWriter metadata_;
-  Clones clones_ = Clones::unknown;
-  std::map<ContentKey, std::string> copies_;  // of contents without room for links: where in the view
-  std::uint64_t copied_ = 0;
+  const bool clones_;
+  mutable std::mutex mutex_;
+  /// Of contents without room for links: where in the view, "" before it is there; by `mutex_`.
+  std::map<ContentKey, std::string> copies_;
+  std::atomic<std::uint64_t> copied_{0};
 };
 
 }  // namespace reverse

@@ -18,6 +18,7 @@ enum class ItemAction {
   changed_while_read,
   excluded,
   resumed,  ///< its upload goes on where an earlier run had to stop; the size is what is there
+  deleted,  ///< from a restore's target, since the revision does not have it
 };
 
 /// Running counts of an operation, polled by whoever shows progress. Thread-safe.

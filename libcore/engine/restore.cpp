@@ -13,6 +13,8 @@
 #include "libcore/base/queue.h"
 #include "libcore/base/text.h"
 #include "libcore/engine/nested.h"
+#include "libcore/engine/restore_deletion.h"
+#include "libcore/engine/restore_selection.h"
 #include "libcore/engine/target_maker.h"
 #include "libcore/engine/target_tree.h"
 
@@ -44,12 +46,8 @@ class Restore {
         observer_(observer),
         metadata_(options),
         maker_(repository, options, metadata_),
-        include_(head.source),
-        exclude_(head.source),
-        jobs_(kQueuedJobs) {
-    for (const std::string& pattern : options.include) include_.add(pattern);
-    for (const std::string& pattern : options.exclude) exclude_.add(pattern);
-  }
+        selection_(head, options),
+        jobs_(kQueuedJobs) {}
 
   RestoreReport run(const std::stop_token& stop);
 
@@ -59,8 +57,6 @@ class Restore {
     std::string path;
     std::shared_ptr<TargetDirectory> directory;  // null in a dry run
     std::string display;
-    bool included = false;  // and so is everything in it
-    bool excluded = false;  // likewise
   };
   /// Nested repositories that are to be made again: entries by where they go.
   using Repositories = std::map<std::string, Entry>;
@@ -82,7 +78,7 @@ class Restore {
   Observer& observer_;
   MetadataWriter metadata_;
   TargetMaker maker_;
-  Filter include_, exclude_;
+  RestoreSelection selection_;
   ByteBudget ahead_{kBytesAhead};
   BoundedQueue<Job> jobs_;
   std::shared_ptr<TargetDirectory> target_;
@@ -109,6 +105,8 @@ RestoreReport Restore::run(const std::stop_token& outer) {
   if (!options_.dry_run)
     target_ = std::make_shared<TargetDirectory>(open_target(options_.target), display, metadata_);
   levels_.push_back({parent_path(options_.path), target_, display});
+  if (options_.delete_others)
+    delete_others(repository_, head_, options_, observer_, report_, outer);
   Pipeline pipeline(outer);
   std::stop_token stop = pipeline.stop_token();
   // A dry run is a listing: one worker keeps it in order.
@@ -142,27 +140,23 @@ void Restore::plan(const std::stop_token& stop) {
     if (levels_.back().directory) leave(*levels_.back().directory);
     levels_.pop_back();
   }
+  for (const std::string& missing : selection_.missing())
+    report_problem(missing, "find", fmt::format("is not in revision {}", head_.revision()));
   jobs_.close();
 }
 
 void Restore::place(Entry entry, const std::stop_token& stop) {
   leave_directories(entry.path);
   const Level& above = levels_.back();
-  if (above.excluded) return;
-  bool is_directory = entry.type == FileType::directory || entry.type == FileType::repository;
+  const RestoreSelection::Part part = selection_.part_of(entry);
   if (entry.path.empty() && options_.path.empty()) {  // the root becomes the target itself
-    levels_.front().included = options_.include.empty();
     if (target_) target_->set_entry(std::move(entry));
     return;
   }
-  if (!options_.exclude.empty() && exclude_.excludes(entry.path, is_directory)) {
-    if (is_directory) levels_.push_back({entry.path, nullptr, "", false, true});
-    return;
-  }
-  bool included = above.included || options_.include.empty() ||
-                  include_.excludes(entry.path, is_directory);
-  if (is_directory) return enter_directory(std::move(entry), included);
-  if (!included) return;
+  if (part == RestoreSelection::Part::none) return;
+  bool is_directory = entry.type == FileType::directory || entry.type == FileType::repository;
+  if (is_directory)
+    return enter_directory(std::move(entry), part == RestoreSelection::Part::whole);
   Job job;
   job.directory = above.directory;
   job.name = last_component(entry.path);
@@ -187,7 +181,7 @@ void Restore::read_ahead(Job& job, const std::stop_token& stop) {
 void Restore::enter_directory(Entry entry, bool included) {
   const Level& above = levels_.back();
   std::string name = last_component(entry.path);
-  Level level{entry.path, nullptr, above.display + "/" + name, included};
+  Level level{entry.path, nullptr, above.display + "/" + name};
   if (!entry.error.empty()) report_problem(entry.path, "list", entry.error);
   if (above.directory) {
     bool replace = options_.overwrite == Overwrite::always || options_.overwrite == Overwrite::if_changed;
@@ -257,6 +251,7 @@ void Restore::count(const Job& job, const MadeResult& result) {
     report_.files_skipped += result.made == Made::skipped;
     report_.files_kept += result.made == Made::kept;
     report_.damaged += result.made == Made::damaged && job.entry.digest;
+    report_.salvaged += result.is_salvaged;
     report_.unreadable += result.made == Made::damaged && !job.entry.digest;
     report_.failed += result.made == Made::failed;
     if (result.made == Made::made) report_.bytes_restored += job.entry.size;

@@ -27,6 +27,11 @@ struct RestoreOptions {
   std::string path;  ///< relative to the source; "" restores everything
   std::vector<std::string> include;  ///< patterns; if any is given only what matches (and its parents) is restored
   std::vector<std::string> exclude;  ///< patterns
+  /// Relative to the source: if there are any only these are restored (and their parents),
+  /// directories whole.
+  std::optional<std::vector<std::string>> only;
+  bool delete_others = false;  ///< remove what the revision does not have, in directories that are restored whole
+  bool salvage = false;        ///< damaged content as NAME.damaged
   Overwrite overwrite = Overwrite::never;
   bool sparse = false;       ///< holes for long runs of zeros in every file; files that were sparse always get them
   bool numeric_ids = false;  ///< owners by number, not by name
@@ -48,6 +53,8 @@ struct RestoreReport {
   std::uint64_t damaged = 0;    ///< files whose content is missing or wrong in the repository: not restored
   std::uint64_t unreadable = 0; ///< entries that held no content when they were backed up
   std::uint64_t failed = 0;     ///< names that could not be made here
+  std::uint64_t files_deleted = 0;  ///< names that were not in the revision, directories not counted
+  std::uint64_t salvaged = 0;       ///< of the damaged: restored as NAME.damaged
 };
 
 /// Restores the part of a revision that `options` names. Nothing is ever written outside the target, whatever the revision says and

@@ -1,6 +1,7 @@
 #include "libcore/engine/show.h"
 
 #include "libcore/base/text.h"
+#include "libcore/store/object_copies.h"
 
 namespace reverse {
 
@@ -43,7 +44,11 @@ void write_file_content(const Repository& repository, const Head& head, const st
   if (!entry.digest)
     fail(ErrorKind::corrupt, "'{}' could not be read when it was backed up: {}", printable(path),
          printable(entry.error));
-  repository.read_object({*entry.digest, entry.check, entry.size}, sink);
+  const Sums wanted{*entry.digest, entry.check, entry.size};
+  if (has_spare_copy(repository, wanted))
+    read_checked_object(repository, wanted, sink);  // one of them may be damaged
+  else
+    repository.read_object(wanted, sink);
 }
 
 void write_flat_yaml(const Repository& repository, const Head& head,

@@ -13,6 +13,7 @@
 #include "libcore/base/stop.h"
 #include "libcore/base/text.h"
 #include "libcore/hash/hasher.h"
+#include "libcore/store/object_copies.h"
 
 namespace reverse {
 
@@ -193,6 +194,8 @@ MadeResult TargetMaker::make_file(int directory, const Job& job, bool replace) {
   if (!fd) throw_errno(errno, fmt::format("create '{}'", printable(job.display)));
   temporary.arm();
   MadeResult fetched = fetch(fd.get(), job);
+  if (fetched.made == Made::damaged && options_.salvage)
+    fetched.is_salvaged = salvage(directory, job);
   if (fetched.made != Made::made) return fetched;
   metadata_.apply(fd.get(), job.entry, job.display);
   if (::close(fd.release()) != 0) throw_errno(errno, fmt::format("close '{}'", printable(job.display)));
@@ -205,13 +208,38 @@ MadeResult TargetMaker::fetch(int fd, const Job& job) {
   FileSink file(fd, options_.sparse || job.entry.sparse, job.display);
   TargetSink sink(file);
   try {
-    repository_.read_object(sums_of(job.entry), sink);
+    read_whole_copy(repository_, sums_of(job.entry), sink, [&file] { file.restart(); });
   } catch (const Error& error) {
     if (sink.failed() || is_fatal(error)) throw;
     return {Made::damaged, error.what()};
   }
   file.finish();
   return {};
+}
+
+/// What there is of damaged content gets a name that nobody takes for the file's. False if there is
+/// nothing, or that name is taken.
+bool TargetMaker::salvage(int directory, const Job& job) {
+  Job damaged{.entry = {},
+              .directory = nullptr,
+              .name = job.name + ".damaged",
+              .display = job.display + ".damaged",
+              .group = nullptr,
+              .ahead = {}};
+  TemporaryName temporary(directory);
+  UniqueFd fd(::openat(directory, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd) throw_errno(errno, fmt::format("create '{}'", printable(damaged.display)));
+  temporary.arm();
+  FileSink file(fd.get(), false, damaged.display);
+  try {
+    read_damaged_object(repository_, sums_of(job.entry), file);
+    file.finish();
+    temporary.give(damaged, false);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::exists) throw;
+    return false;
+  }
+  return true;
 }
 
 void TargetMaker::verify_written(int directory, const std::string& name, const Job& job) const {

@@ -64,6 +64,7 @@ enum class Made {
 struct MadeResult {
   Made made = Made::made;
   std::string why;
+  bool is_salvaged = false;  ///< of damaged content: it is there as NAME.damaged
 };
 
 /// Makes single names in the target: content first, under a temporary name, verified; then metadata; then the name.
@@ -82,6 +83,7 @@ class TargetMaker {
   bool link(int directory, Job& job, bool replace, const std::stop_token& stop);
   MadeResult make_file(int directory, const Job& job, bool replace);
   MadeResult fetch(int fd, const Job& job);
+  bool salvage(int directory, const Job& job);
   MadeResult make_special(int directory, const Job& job, bool replace);
   void verify_written(int directory, const std::string& name, const Job& job) const;
 

@@ -263,6 +263,13 @@ void FileSink::skip(std::size_t count) {
   ends_in_hole_ = true;
 }
 
+void FileSink::restart() {
+  if (::ftruncate(fd_, 0) != 0 || ::lseek(fd_, 0, SEEK_SET) != 0)
+    throw_errno(errno, fmt::format("empty '{}'", printable(display_)));
+  size_ = 0;
+  ends_in_hole_ = false;
+}
+
 void FileSink::finish() {
   if (ends_in_hole_ && ::ftruncate(fd_, static_cast<off_t>(size_)) != 0)
     throw_errno(errno, fmt::format("set length of '{}'", printable(display_)));

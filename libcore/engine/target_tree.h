@@ -101,6 +101,8 @@ class FileSink : public ByteSink {
   void write(ByteView bytes) override;
   /// Sets the length where the file ends in a hole.
   void finish();
+  /// Forgets what was written.
+  void restart();
   std::uint64_t size() const { return size_; }
 
  private:

@@ -1,31 +1,17 @@
 #include "libcore/engine/view.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "libcore/base/error.h"
 #include "libcore/base/stop.h"
 #include "libcore/base/text.h"
 #include "libcore/engine/diff.h"
-#include "libcore/engine/view_marker.h"
-#include "libcore/engine/view_tree.h"
+#include "libcore/engine/view_site.h"
 
 namespace reverse {
 
 namespace {
 
-std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')) + "/"; }
-std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
-UniqueFd open_directory(const std::string& path) {
-  return open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-}
-
 /// What the marker says once the view is whole, or before (no report).
-ViewState state_of(const LocalRepository& source, const Head& head, const ViewReport* report) {
+ViewState state_of(const ViewSource& source, const Head& head, const ViewReport* report) {
   ViewState state{source.repository.info().id, head.revision(), "", false, false};
   state.is_whole = report != nullptr && report->damaged == 0;
   state.is_cloned = report != nullptr && report->is_cloned;
@@ -33,81 +19,57 @@ ViewState state_of(const LocalRepository& source, const Head& head, const ViewRe
   return state;
 }
 
-void check_place(const LocalRepository& source, const std::string& directory) {
-  if ((directory + "/").starts_with(source.path + "/"))
-    fail(ErrorKind::usage, "'{}' lies in the repository, where views have no place",
-         printable(directory));
-}
-
-/// Gives all directories that were touched their modes and times, the innermost first.
-void finish_directories(ViewTree& tree, TreeReader& entries) {
-  const std::set<std::string> touched = tree.touched();
-  for (auto path = touched.rbegin(); path != touched.rend(); ++path) {
-    entries.seek(*path);
-    std::optional<Entry> entry = entries.next();
-    if (entry && entry->path == *path) tree.finish(*entry);
-  }
-}
-
 /// Fills an empty directory.
-ViewReport fill_view(const LocalRepository& source, const Head& head, const std::string& directory,
+ViewReport fill_view(const ViewSource& source, const Head& head, const std::string& directory,
                      const ViewProblem& problem, const std::stop_token& stop) {
   ViewReport report;
-  const UniqueFd fd = open_directory(directory);
-  ObjectLinker linker(source.repository, source.path, fd.get());
-  ViewTree tree(fd.get(), linker, report, problem);
+  const std::unique_ptr<ViewTree> tree =
+      source.site.open_tree(source.repository, directory, report, problem);
   TreeReader entries = source.repository.tree(head);
   std::vector<Entry> open;  // directories that the entries come from now
   while (std::optional<Entry> entry = entries.next()) {
     throw_if_stopped(stop);
     for (; !open.empty() && !is_below(entry->path, open.back().path); open.pop_back())
-      tree.finish(open.back());
-    tree.add(*entry);
+      tree->finish(open.back());
+    tree->add(*entry);
     bool is_directory = entry->type == FileType::directory || entry->type == FileType::repository;
     if (is_directory) open.push_back(*std::move(entry));
   }
-  for (; !open.empty(); open.pop_back()) tree.finish(open.back());
-  report.copied = linker.copied();
-  report.is_cloned = linker.clones();
+  for (; !open.empty(); open.pop_back()) tree->finish(open.back());
+  tree->flush();
   return report;
 }
 
 /// Makes a view where its marker is held and nothing of it is left.
-ViewReport make_marked(ViewMarker& marker, const LocalRepository& source, const Head& head,
+ViewReport make_marked(ViewMarker& marker, const ViewSource& source, const Head& head,
                        const std::string& directory, std::uint32_t mode,
                        const ViewProblem& problem, const std::stop_token& stop) {
   marker.write(state_of(source, head, nullptr));
-  if (::mkdir(directory.c_str(), 0700) != 0 || ::chmod(directory.c_str(), mode) != 0)
-    throw_errno(errno, fmt::format("make '{}'", printable(directory)));
+  source.site.make_directory(directory, mode);
   try {
     ViewReport report = fill_view(source, head, directory, problem, stop);
     marker.write(state_of(source, head, &report));
     return report;
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::unsupported) {  // nothing that the next run could go on with
-      remove_tree(open_directory(parent_of(directory)).get(), name_of(directory));
+      source.site.remove_tree(directory);
       marker.remove();
     }
     throw;
   }
 }
 
-void remove_marked(ViewMarker& marker, const std::string& directory) {
+void remove_marked(ViewSite& site, ViewMarker& marker, const std::string& directory) {
   ViewState state = marker.read();
   state.is_whole = false;
   marker.write(state);
-  remove_tree(open_directory(parent_of(directory)).get(), name_of(directory));
-}
-
-bool exists(const std::string& path) {
-  struct stat status;
-  return ::lstat(path.c_str(), &status) == 0;
+  site.remove_tree(directory);
 }
 
 /// What two trees differ in, to be done to a view of the first.
 class ViewUpdate {
  public:
-  ViewUpdate(ViewTree& tree, bool has_metadata) : tree_(tree), has_metadata_(has_metadata) {}
+  explicit ViewUpdate(bool has_metadata) : has_metadata_(has_metadata) {}
 
   void take(const Entry* before, const Entry* after) {
     if (before != nullptr && after != nullptr && is_same_in_view(*before, *after)) {
@@ -118,19 +80,22 @@ class ViewUpdate {
     if (after != nullptr) coming_.push_back(*after);
   }
 
-  /// What goes, the innermost first; then what comes.
-  void apply(const std::stop_token& stop) {
+  /// What goes, the innermost first; then what comes; then directories get what is theirs.
+  void apply(ViewTree& tree, const std::stop_token& stop) const {
     for (auto path = going_.rbegin(); path != going_.rend(); ++path) {
       throw_if_stopped(stop);
-      tree_.remove(path->first, path->second);
+      tree.remove(path->first, path->second);
     }
     for (const Entry& entry : coming_) {
       throw_if_stopped(stop);
-      tree_.add(entry);
+      tree.add(entry);
     }
+    tree.flush();
+    for (auto entry = coming_.rbegin(); entry != coming_.rend(); ++entry)
+      if (is_directory(*entry)) tree.finish(*entry);
+    for (const Entry& directory : others_) tree.finish(directory);
+    tree.flush();
   }
-  /// Directories of which only mode, owner or time is another.
-  const std::vector<Entry>& others() const { return others_; }
 
  private:
   static bool is_directory(const Entry& entry) {
@@ -143,20 +108,17 @@ class ViewUpdate {
     return after.type == FileType::file && !has_metadata_;
   }
 
-  ViewTree& tree_;
   const bool has_metadata_;
   std::vector<std::pair<std::string, bool>> going_;
-  std::vector<Entry> coming_, others_;
+  std::vector<Entry> coming_;
+  std::vector<Entry> others_;  // directories of which only mode, owner or time is another
 };
 
-ViewReport change_view(ViewMarker& marker, const LocalRepository& source, const ViewState& state,
+ViewReport change_view(ViewMarker& marker, const ViewSource& source, const ViewState& state,
                        const Head& head, const std::string& directory, const ViewProblem& problem,
                        const std::stop_token& stop) {
   ViewReport report;
-  const UniqueFd fd = open_directory(directory);
-  ObjectLinker linker(source.repository, source.path, fd.get());
-  ViewTree tree(fd.get(), linker, report, problem);
-  ViewUpdate update(tree, state.is_cloned);
+  ViewUpdate update(state.is_cloned);
   const PageRef before = parse_page_ref(state.tree, source.repository.info().digest);
   compare_trees(source.repository.info().digest, source.repository.page_fetcher(), &before,
                 head.tree,
@@ -164,46 +126,43 @@ ViewReport change_view(ViewMarker& marker, const LocalRepository& source, const 
                   update.take(old_entry, new_entry);
                 });
   marker.write(state_of(source, head, nullptr));
-  update.apply(stop);
-  TreeReader entries = source.repository.tree(head);
-  for (const Entry& directory_entry : update.others()) tree.finish(directory_entry);
-  finish_directories(tree, entries);
-  report.copied = linker.copied();
-  report.is_cloned = linker.clones() || state.is_cloned;
+  update.apply(*source.site.open_tree(source.repository, directory, report, problem), stop);
+  report.is_cloned |= state.is_cloned;
   marker.write(state_of(source, head, &report));
   return report;
 }
 
 }  // namespace
 
-ViewReport make_view(const LocalRepository& source, const Head& head, const std::string& directory,
+ViewReport make_view(const ViewSource& source, const Head& head, const std::string& directory,
                      std::uint32_t mode, const ViewProblem& problem, const std::stop_token& stop) {
-  check_place(source, directory);
-  const bool has_marker = ViewMarker::open(directory, false).has_value();
-  if (exists(directory) && !has_marker)
-    fail(ErrorKind::exists, "'{}' is there already, and no view", printable(directory));
-  std::optional<ViewMarker> marker = ViewMarker::open(directory, true);
-  if (exists(directory)) {
+  ViewSite& site = source.site;
+  if (site.is_in_repository(directory))
+    fail(ErrorKind::usage, "{} lies in the repository, where views have no place",
+         site.quote(directory));
+  const bool is_there = site.mode_of(directory).has_value();
+  if (is_there && !site.open_marker(directory, false))
+    fail(ErrorKind::exists, "{} is there already, and no view", site.quote(directory));
+  const std::unique_ptr<ViewMarker> marker = site.open_marker(directory, true);
+  if (is_there) {
     if (marker->read().is_whole)
-      fail(ErrorKind::exists, "'{}' is a view already (--update takes it to another revision)",
-           printable(directory));
-    remove_marked(*marker, directory);
+      fail(ErrorKind::exists, "{} is a view already (--update takes it to another revision)",
+           site.quote(directory));
+    remove_marked(site, *marker, directory);
   }
   return make_marked(*marker, source, head, directory, mode, problem, stop);
 }
 
-ViewReport update_view(const LocalRepository& source, const Head& head,
-                       const std::string& directory, const ViewProblem& problem,
-                       const std::stop_token& stop) {
-  std::optional<ViewMarker> marker = ViewMarker::open(directory, false);
-  if (!marker) fail(ErrorKind::not_found, "'{}' is no view", printable(directory));
+ViewReport update_view(const ViewSource& source, const Head& head, const std::string& directory,
+                       const ViewProblem& problem, const std::stop_token& stop) {
+  ViewSite& site = source.site;
+  const std::unique_ptr<ViewMarker> marker = site.open_marker(directory, false);
+  if (!marker) fail(ErrorKind::not_found, "{} is no view", site.quote(directory));
   const ViewState state = marker->read();
   if (state.repository != source.repository.info().id)
-    fail(ErrorKind::usage, "'{}' is a view of another repository", printable(directory));
-  struct stat status;
-  const std::uint32_t mode =
-      ::lstat(directory.c_str(), &status) == 0 ? status.st_mode & 07777 : 0700;
-  if (state.is_whole && exists(directory)) {
+    fail(ErrorKind::usage, "{} is a view of another repository", site.quote(directory));
+  const std::optional<std::uint32_t> mode = site.mode_of(directory);
+  if (state.is_whole && mode) {
     try {
       return change_view(*marker, source, state, head, directory, problem, stop);
     } catch (const Error& error) {
@@ -211,15 +170,15 @@ ViewReport update_view(const LocalRepository& source, const Head& head,
       if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::corrupt) throw;
     }
   }
-  remove_marked(*marker, directory);
-  return make_marked(*marker, source, head, directory, mode, problem, stop);
+  remove_marked(site, *marker, directory);
+  return make_marked(*marker, source, head, directory, mode.value_or(0700), problem, stop);
 }
 
-void remove_view(const std::string& directory) {
-  std::optional<ViewMarker> marker = ViewMarker::open(directory, false);
+void remove_view(ViewSite& site, const std::string& directory) {
+  const std::unique_ptr<ViewMarker> marker = site.open_marker(directory, false);
   if (!marker)
-    fail(ErrorKind::not_found, "'{}' is no view: nothing is removed", printable(directory));
-  remove_marked(*marker, directory);
+    fail(ErrorKind::not_found, "{} is no view: nothing is removed", site.quote(directory));
+  remove_marked(site, *marker, directory);
   marker->remove();
 }
 

@@ -25,26 +25,28 @@ struct ViewReport {
 /// Told of files that could not be made.
 using ViewProblem = std::function<void(const std::string& path, const std::string& message)>;
 
-/// A repository on this machine's file system, and where.
-struct LocalRepository {
+class ViewSite;
+
+/// A repository, and the machine that it lies on.
+struct ViewSource {
   const Repository& repository;
-  std::string path;  ///< absolute
+  ViewSite& site;
 };
 
-/// Makes a view of `head` at `directory` (absolute; its parent must be there), with `mode` for the
-/// directory itself. What an interrupted run left there is made anew. Throws `exists` where
+/// Makes a view of `head` at `directory` (its parent must be there), with `mode` for the directory
+/// itself. What an interrupted run left there is made anew. Throws `exists` where
 /// something else lies, `unsupported` where no links can be made, `busy`, `Cancelled`.
-ViewReport make_view(const LocalRepository& source, const Head& head, const std::string& directory,
+ViewReport make_view(const ViewSource& source, const Head& head, const std::string& directory,
                      std::uint32_t mode, const ViewProblem& problem, const std::stop_token& stop);
 
 /// Makes the view at `directory` one of `head`, by what is different; whole where that cannot be
 /// told. Throws `not_found` if there is no view of this repository.
-ViewReport update_view(const LocalRepository& source, const Head& head,
+ViewReport update_view(const ViewSource& source, const Head& head,
                        const std::string& directory, const ViewProblem& problem,
                        const std::stop_token& stop);
 
 /// Removes the view at `directory`; objects keep their modes. Throws `not_found` if there is none.
-void remove_view(const std::string& directory);
+void remove_view(ViewSite& site, const std::string& directory);
 
 /// What `update_all_views` did with a revision's view.
 using ViewChange = std::function<void(std::string_view revision, bool is_made)>;
@@ -52,7 +54,7 @@ using ViewChange = std::function<void(std::string_view revision, bool is_made)>;
 /// Keeps `directory`/HOST/LABEL/TIME a view of each revision, and `latest` beside them a link to the
 /// newest that is complete. Views of revisions that are marked to go, or gone, are removed; those
 /// that are there are not looked at.
-ViewReport update_all_views(const LocalRepository& source, const std::string& directory,
+ViewReport update_all_views(const ViewSource& source, const std::string& directory,
                             const ViewChange& changed, const ViewProblem& problem,
                             const std::stop_token& stop);
 

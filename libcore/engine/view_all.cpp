@@ -1,44 +1,26 @@
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <filesystem>
+#include <algorithm>
 #include <map>
 
 #include "libcore/base/error.h"
 #include "libcore/base/sorted.h"
 #include "libcore/base/stop.h"
-#include "libcore/base/text.h"
 #include "libcore/engine/view.h"
-#include "libcore/engine/view_marker.h"
+#include "libcore/engine/view_site.h"
 #include "libcore/store/marks.h"
 
 namespace reverse {
 
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr const char* kLatest = "latest";
 
-void make_directory(const std::string& path) {
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
-    throw_errno(errno, fmt::format("make '{}'", printable(path)));
-}
-
-/// Makes `path` a link to `target`, in one step where it is one to something else.
-void point(const std::string& path, const std::string& target) {
-  const std::string draft = path + ".new";
-  ::unlink(draft.c_str());
-  if (::symlink(target.c_str(), draft.c_str()) != 0 || ::rename(draft.c_str(), path.c_str()) != 0)
-    throw_errno(errno, fmt::format("link '{}'", printable(path)));
-}
-
 /// The views that one set is to have: by name below its directory, the revision's name in the set.
-std::map<std::string, std::string> wanted_views(const Repository& repository,
+using Views = std::map<std::string, std::string>;
+
+Views wanted_views(const Repository& repository,
                                                 const std::string& set,
                                                 const std::vector<std::string>& marked) {
-  std::map<std::string, std::string> views;
+  Views views;
   for (const std::string& name : repository.revisions(set)) {
     if (holds(marked, set + "/" + name)) continue;
     std::string time = name.substr(0, name.find('-'));
@@ -50,19 +32,24 @@ std::map<std::string, std::string> wanted_views(const Repository& repository,
 /// Keeps the views of one repository.
 class Collection {
  public:
-  Collection(const LocalRepository& source, const std::string& directory, const ViewChange& changed,
+  Collection(const ViewSource& source, const std::string& directory, const ViewChange& changed,
              const ViewProblem& problem, const std::stop_token& stop)
       : source_(source), directory_(directory), changed_(changed), problem_(problem), stop_(stop) {}
 
   ViewReport update();
 
  private:
-  void make_missing(const std::string& set, const std::map<std::string, std::string>& views);
+  void make_missing(const std::string& set, const Views& views);
+  void point_latest(const std::string& set, const Views& views);
+  void ensure_directory(const std::string& path);
   void add(const ViewReport& report);
-  void remove_others(const std::map<std::string, std::map<std::string, std::string>>& wanted);
-  bool is_ours(const std::string& path, bool whole_only) const;
+  void remove_others(const std::map<std::string, Views>& wanted);
+  void remove_others(const std::string& set, const Views& wanted);
+  bool is_ours(const std::optional<ViewState>& state) const {
+    return state && state->repository == source_.repository.info().id;
+  }
 
-  const LocalRepository& source_;
+  const ViewSource& source_;
   const std::string& directory_;
   const ViewChange& changed_;
   const ViewProblem& problem_;
@@ -70,12 +57,8 @@ class Collection {
   ViewReport report_;
 };
 
-/// True if there is a view of this repository at `path`.
-bool Collection::is_ours(const std::string& path, bool whole_only) const {
-  std::optional<ViewMarker> marker = ViewMarker::open(path, false);
-  if (!marker) return false;
-  const ViewState state = marker->read();
-  return state.repository == source_.repository.info().id && (state.is_whole || !whole_only);
+void Collection::ensure_directory(const std::string& path) {
+  if (!source_.site.mode_of(path)) source_.site.make_directory(path, 0700);
 }
 
 void Collection::add(const ViewReport& report) {
@@ -87,59 +70,81 @@ void Collection::add(const ViewReport& report) {
   report_.damaged += report.damaged;
 }
 
-void Collection::make_missing(const std::string& set,
-                              const std::map<std::string, std::string>& views) {
+void Collection::make_missing(const std::string& set, const Views& views) {
   const std::string place = directory_ + "/" + set;
-  std::string latest;
+  std::vector<std::string> paths;
+  for (const auto& [view, name] : views) paths.push_back(place + "/" + view);
+  const std::vector<std::optional<ViewState>> states = source_.site.states(paths);
+  auto state = states.begin();
   for (const auto& [view, name] : views) {
     throw_if_stopped(stop_);
+    const bool is_there = is_ours(*state) && (*state)->is_whole;
+    ++state;
+    if (is_there) continue;
     const std::string revision = set + "/" + name;
     const Head head = source_.repository.read_head(revision);
-    if (head.outcome == Outcome::complete || latest.empty()) latest = view;
-    if (is_ours(place + "/" + view, true)) continue;
-    make_directory(directory_ + "/" + head.host);
-    make_directory(place);
+    ensure_directory(directory_ + "/" + set.substr(0, set.find('/')));
+    ensure_directory(place);
     changed_(revision, true);
     add(make_view(source_, head, place + "/" + view, 0700, problem_, stop_));
   }
-  if (!latest.empty()) point(place + "/" + kLatest, latest);
+}
+
+/// To the newest that is complete, or else the newest.
+void Collection::point_latest(const std::string& set, const Views& views) {
+  if (views.empty()) return;
+  auto latest = std::prev(views.end());
+  for (auto view = views.rbegin(); view != views.rend(); ++view) {
+    if (source_.repository.read_head(set + "/" + view->second).outcome != Outcome::complete)
+      continue;
+    latest = std::prev(view.base());
+    break;
+  }
+  source_.site.point(directory_ + "/" + set + "/" + kLatest, latest->first);
 }
 
 /// Views that are of this repository and not wanted; directories that are empty then.
-void Collection::remove_others(
-    const std::map<std::string, std::map<std::string, std::string>>& wanted) {
-  for (const fs::directory_entry& host : fs::directory_iterator(directory_)) {
-    if (host.is_symlink() || !host.is_directory()) continue;
-    for (const fs::directory_entry& label : fs::directory_iterator(host.path())) {
-      if (label.is_symlink() || !label.is_directory()) continue;
-      const std::string set =
-          host.path().filename().string() + "/" + label.path().filename().string();
-      auto views = wanted.find(set);
-      for (const fs::directory_entry& file : fs::directory_iterator(label.path())) {
-        std::optional<std::string> view = ViewMarker::view_name(file.path().filename().string());
-        if (!view || (views != wanted.end() && views->second.count(*view) > 0)) continue;
-        const std::string path = label.path().string() + "/" + *view;
-        if (!is_ours(path, false)) continue;
-        changed_(set + "/" + *view, false);
-        remove_view(path);
-        ++report_.removed;
-      }
-      const std::string latest = label.path().string() + "/" + kLatest;
-      if (views == wanted.end() || views->second.empty()) ::unlink(latest.c_str());
-      ::rmdir(label.path().c_str());
+void Collection::remove_others(const std::map<std::string, Views>& wanted) {
+  for (const ListedFile& host : source_.site.list(directory_)) {
+    if (host.stat.type != FileType::directory) continue;
+    const std::string place = directory_ + "/" + host.name;
+    for (const ListedFile& label : source_.site.list(place)) {
+      if (label.stat.type != FileType::directory) continue;
+      const std::string set = host.name + "/" + label.name;
+      const auto views = wanted.find(set);
+      remove_others(set, views == wanted.end() ? Views() : views->second);
     }
-    ::rmdir(host.path().c_str());
+    source_.site.remove_if_empty(place);
   }
 }
 
+void Collection::remove_others(const std::string& set, const Views& wanted) {
+  const std::string place = directory_ + "/" + set;
+  std::vector<std::string> paths;
+  for (const ListedFile& file : source_.site.list(place)) {
+    const std::optional<std::string> view = ViewMarker::view_name(file.name);
+    if (view && wanted.count(*view) == 0) paths.push_back(place + "/" + *view);
+  }
+  const std::vector<std::optional<ViewState>> states = source_.site.states(paths);
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (!is_ours(states[i])) continue;
+    changed_(set + paths[i].substr(place.size()), false);
+    remove_view(source_.site, paths[i]);
+    ++report_.removed;
+  }
+  if (wanted.empty()) source_.site.remove_symlink(place + "/" + kLatest);
+  source_.site.remove_if_empty(place);
+}
+
 ViewReport Collection::update() {
-  make_directory(directory_);
+  ensure_directory(directory_);
   std::vector<std::string> marked;
   for (const Mark& mark : list_marks(source_.repository.backend())) marked.push_back(mark.revision);
-  std::map<std::string, std::map<std::string, std::string>> wanted;
+  std::map<std::string, Views> wanted;
   for (const std::string& set : source_.repository.sets()) {
     wanted[set] = wanted_views(source_.repository, set, marked);
     make_missing(set, wanted[set]);
+    point_latest(set, wanted[set]);
   }
   remove_others(wanted);
   return report_;
@@ -147,7 +152,7 @@ ViewReport Collection::update() {
 
 }  // namespace
 
-ViewReport update_all_views(const LocalRepository& source, const std::string& directory,
+ViewReport update_all_views(const ViewSource& source, const std::string& directory,
                             const ViewChange& changed, const ViewProblem& problem,
                             const std::stop_token& stop) {
   return Collection(source, directory, changed, problem, stop).update();

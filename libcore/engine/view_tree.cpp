@@ -5,16 +5,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
-#include <memory>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
 
 #include "libcore/base/error.h"
+#include "libcore/base/fd.h"
+#include "libcore/base/pipeline.h"
+#include "libcore/base/task_pool.h"
 #include "libcore/base/text.h"
+#include "libcore/engine/object_linker.h"
 
 namespace reverse {
 
 namespace {
 
+constexpr unsigned kThreads = 2;
+constexpr std::size_t kBatch = 64;  // files
+constexpr std::size_t kQueuedBatches = 64;
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
@@ -40,84 +53,212 @@ bool is_about_content(const Error& error) {
   return error.kind() == ErrorKind::corrupt || error.kind() == ErrorKind::not_found;
 }
 
-}  // namespace
+/// Makes directories and symlinks itself, and has threads make files, a batch of one directory at a
+/// time.
+class LocalTree : public ViewTree {
+ public:
+  LocalTree(const Repository& repository, const std::string& root, const std::string& directory,
+            ViewReport& report, const ViewProblem& problem)
+      : fd_(open_file(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)),
+        linker_(repository, root, fd_.get()),
+        report_(report),
+        problem_(problem) {
+    pool_.start(pipeline_, kThreads);
+  }
+
+  void add(const Entry& entry) override;
+  void remove(const std::string& path, bool is_directory) override;
+  void finish(const Entry& directory) override;
+  void flush() override;
+
+ private:
+  /// An open directory.
+  struct Open {
+    Open(std::string name, UniqueFd descriptor)
+        : path(std::move(name)), fd(std::move(descriptor)) {}
+
+    const std::string path;
+    const UniqueFd fd;
+    std::atomic<unsigned> under_way{1};  // batches, and this tree until it is finished
+    std::optional<Entry> entry = {};     // that it gets when nothing is under way
+  };
+  struct Batch {
+    std::shared_ptr<Open> directory;  // null: the view itself
+    std::vector<Entry> files;
+  };
+  int reach(const std::string& directory);
+  int open_parent(const std::string& path);
+  void make(int parent, const std::string& name, const Entry& entry);
+  void make_file_later(const Entry& entry);
+  void submit();
+  void wait();
+  void make_files(const Batch& batch);
+  void leave(Open& directory);
+
+  const UniqueFd fd_;
+  ObjectLinker linker_;
+  ViewReport& report_;
+  const ViewProblem& problem_;
+  std::set<std::string> fresh_;  // directories made here, not finished yet: open to their owner
+  std::map<std::string, struct stat> changed_;  // others whose names were changed: as they were
+  std::vector<std::shared_ptr<Open>> open_;  // the way to what was reached last, without the view itself
+  Batch batch_;       // files of the directory that was reached last
+  std::mutex mutex_;  // guards `report_`'s counts of files, and `problem_`
+  TaskPool pool_{kQueuedBatches};
+  Pipeline pipeline_{std::stop_token()};
+};
 
 /// An open descriptor of a directory; what is on the way to it stays open for the next one.
-int ViewTree::reach(const std::string& directory) {
-  while (!open_.empty() && !is_below(directory, open_.back().path)) open_.pop_back();
-  while (open_.empty() ? !directory.empty() : open_.back().path != directory) {
-    const std::size_t from = open_.empty() ? 0 : open_.back().path.size() + 1;
+int LocalTree::reach(const std::string& directory) {
+  while (!open_.empty() && !is_below(directory, open_.back()->path)) open_.pop_back();
+  while (open_.empty() ? !directory.empty() : open_.back()->path != directory) {
+    const std::size_t from = open_.empty() ? 0 : open_.back()->path.size() + 1;
     const std::string next = directory.substr(0, directory.find('/', from));
-    const int above = open_.empty() ? fd_ : open_.back().fd.get();
+    const int above = open_.empty() ? fd_.get() : open_.back()->fd.get();
     UniqueFd fd(::openat(above, next.c_str() + from, kOpenDirectory));
     if (fd.get() < 0) throw_errno(errno, fmt::format("open '{}'", printable(next)));
-    open_.push_back({next, std::move(fd)});
+    open_.push_back(std::make_shared<Open>(next, std::move(fd)));
   }
-  return open_.empty() ? fd_ : open_.back().fd.get();
+  return open_.empty() ? fd_.get() : open_.back()->fd.get();
 }
 
 /// The directory that `path` lies in, in which names are made or removed now.
-int ViewTree::open_parent(const std::string& path) {
+int LocalTree::open_parent(const std::string& path) {
   const std::string parent = parent_of(path);
   const int fd = reach(parent);
-  if (touched_.insert(parent).second && !parent.empty() && ::fchmod(fd, 0700) != 0)
-    throw_errno(errno, fmt::format("chmod '{}'", printable(parent)));
+  if (fresh_.count(parent) > 0 || parent.empty()) return fd;
+  const auto [at, is_new] = changed_.try_emplace(parent);
+  if (!is_new) return fd;
+  if (::fstat(fd, &at->second) != 0 || ::fchmod(fd, 0700) != 0)
+    throw_errno(errno, fmt::format("open '{}' to changes", printable(parent)));
   return fd;
 }
 
-void ViewTree::add(const Entry& entry) {
-  if (entry.path.empty()) {
-    touched_.insert("");
-    return;
-  }
+void LocalTree::add(const Entry& entry) {
+  if (entry.path.empty()) return;
   const int parent = open_parent(entry.path);
-  try {
+  if (entry.type == FileType::file && entry.digest)
+    make_file_later(entry);
+  else
     make(parent, name_of(entry.path), entry);
-  } catch (const Error& error) {
-    if (!is_about_content(error)) throw;
-    ++report_.damaged;
-    problem_(entry.path, error.what());
+}
+
+/// In the directory that was reached last.
+void LocalTree::make_file_later(const Entry& entry) {
+  const std::shared_ptr<Open> directory = open_.empty() ? nullptr : open_.back();
+  if (batch_.directory != directory || batch_.files.size() >= kBatch) submit();
+  batch_.directory = directory;
+  batch_.files.push_back(entry);
+}
+
+void LocalTree::submit() {
+  if (batch_.files.empty()) return;
+  if (batch_.directory) ++batch_.directory->under_way;
+  auto batch = std::make_shared<const Batch>(std::exchange(batch_, {}));
+  try {
+    pool_.submit([this, batch] { make_files(*batch); });
+  } catch (const Cancelled&) {
+    pipeline_.wait();  // throws what stopped it
+    throw;
   }
 }
 
-void ViewTree::make(int parent, const std::string& name, const Entry& entry) {
+/// Until all files are made.
+void LocalTree::wait() {
+  submit();
+  try {
+    pool_.wait();
+  } catch (const Cancelled&) {
+    pipeline_.wait();
+    throw;
+  }
+}
+
+/// In a thread of the pool.
+void LocalTree::make_files(const Batch& batch) {
+  const int parent = batch.directory ? batch.directory->fd.get() : fd_.get();
+  for (const Entry& entry : batch.files) {
+    try {
+      linker_.make(parent, name_of(entry.path), entry);
+      std::lock_guard lock(mutex_);
+      ++report_.files;
+    } catch (const Error& error) {
+      if (!is_about_content(error)) throw;
+      std::lock_guard lock(mutex_);
+      ++report_.damaged;
+      problem_(entry.path, error.what());
+    }
+  }
+  if (batch.directory) leave(*batch.directory);
+}
+
+/// The last one gives the directory what its entry says.
+void LocalTree::leave(Open& directory) {
+  if (--directory.under_way > 0 || !directory.entry) return;
+  const Entry& entry = *directory.entry;
+  if (linker_.clones()) return linker_.metadata().apply(directory.fd.get(), entry, entry.path);
+  const timespec times[2] = {time_of(entry.mtime), time_of(entry.mtime)};
+  if (::fchmod(directory.fd.get(), 0555) != 0 || ::futimens(directory.fd.get(), times) != 0)
+    throw_errno(errno, fmt::format("set mode and time of '{}'", printable(entry.path)));
+}
+
+void LocalTree::make(int parent, const std::string& name, const Entry& entry) {
   if (entry.type == FileType::directory || entry.type == FileType::repository) {
     if (::mkdirat(parent, name.c_str(), 0700) != 0)
       throw_errno(errno, fmt::format("make '{}'", printable(entry.path)));
-    touched_.insert(entry.path);
+    fresh_.insert(entry.path);
     ++report_.directories;
   } else if (entry.type == FileType::symlink) {
     if (::symlinkat(entry.target.c_str(), parent, name.c_str()) != 0)
       throw_errno(errno, fmt::format("make '{}'", printable(entry.path)));
     set_symlink_time(parent, name, entry.mtime);
     ++report_.symlinks;
-  } else if (entry.type == FileType::file && entry.digest) {
-    linker_.make(parent, name, entry);
-    ++report_.files;
   } else {
     ++report_.left_out;
   }
 }
 
-void ViewTree::remove(const std::string& path, bool is_directory) {
+void LocalTree::remove(const std::string& path, bool is_directory) {
   const int parent = open_parent(path);
   if (::unlinkat(parent, name_of(path).c_str(), is_directory ? AT_REMOVEDIR : 0) != 0 &&
       errno != ENOENT)
     throw_errno(errno, fmt::format("remove '{}'", printable(path)));
-  if (is_directory) touched_.erase(path);
+  if (is_directory) changed_.erase(path);
   ++report_.removed;
 }
 
-void ViewTree::finish(const Entry& directory) {
+void LocalTree::finish(const Entry& directory) {
   if (directory.path.empty()) return;  // the view itself keeps the mode that it was made with
-  const int fd = reach(directory.path);
-  if (linker_.clones()) return linker_.metadata().apply(fd, directory, directory.path);
-  const timespec times[2] = {time_of(directory.mtime), time_of(directory.mtime)};
-  if (::fchmod(fd, 0555) != 0 || ::futimens(fd, times) != 0)
-    throw_errno(errno, fmt::format("set mode and time of '{}'", printable(directory.path)));
+  reach(directory.path);
+  submit();
+  fresh_.erase(directory.path);
+  changed_.erase(directory.path);
+  open_.back()->entry = directory;
+  leave(*open_.back());
 }
 
-void remove_tree(int directory, const std::string& name) {
+void LocalTree::flush() {
+  wait();
+  for (const auto& [path, before] : changed_) {
+    const int fd = reach(path);
+    const timespec times[2] = {before.st_atim, before.st_mtim};
+    if (::fchmod(fd, before.st_mode & 07777) != 0 || ::futimens(fd, times) != 0)
+      throw_errno(errno, fmt::format("set mode and time of '{}'", printable(path)));
+  }
+  changed_.clear();
+  report_.copied = linker_.copied();
+  report_.is_cloned = linker_.clones();
+}
+
+}  // namespace
+
+std::unique_ptr<ViewTree> open_local_tree(const Repository& repository, const std::string& root,
+                                          const std::string& directory, ViewReport& report,
+                                          const ViewProblem& problem) {
+  return std::make_unique<LocalTree>(repository, root, directory, report, problem);
+}
+
+void remove_tree_at(int directory, const std::string& name) {
   if (::unlinkat(directory, name.c_str(), 0) == 0 || errno == ENOENT) return;
   if (errno != EISDIR && errno != EPERM)
     throw_errno(errno, fmt::format("remove '{}'", printable(name)));
@@ -132,7 +273,7 @@ void remove_tree(int directory, const std::string& name) {
       if (std::string_view(entry->d_name) != "." && std::string_view(entry->d_name) != "..")
         names.emplace_back(entry->d_name);
   }
-  for (const std::string& below : names) remove_tree(fd.get(), below);
+  for (const std::string& below : names) remove_tree_at(fd.get(), below);
   if (::unlinkat(directory, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
     throw_errno(errno, fmt::format("remove '{}'", printable(name)));
 }

@@ -44,14 +44,15 @@ serve() {
   return 1
 }
 
-# start_server [LINE...]: with lines of configuration after those that it needs here; sets port and server.
+# start_server [LINE...]: with lines of configuration after those that it needs here; sets port and server. $sftp_server may name
+# what serves SFTP.
 start_server() {
   [ -z "$server" ] || { kill "$server"; wait "$server"; }
   cat >server/config <<END
 HostKey $PWD/server/host_key
 AuthorizedKeysFile $PWD/server/authorized_keys
 PermitRootLogin prohibit-password
-Subsystem sftp internal-sftp
+Subsystem sftp ${sftp_server:-internal-sftp}
 StrictModes no
 UsePAM no
 PidFile none

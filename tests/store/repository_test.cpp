@@ -5,6 +5,7 @@
 
 #include "libcore/base/error.h"
 #include "libcore/base/fd.h"
+#include "libcore/store/object_copies.h"
 #include "libcore/store/small_files.h"
 #include "tests/store/forwarding_backend.h"
 #include "tests/store/sample.h"
@@ -264,6 +265,38 @@ TEST_CASE("a damaged object is reported, and a whole one elsewhere is used for p
   fs::create_directories(sample.path() + "/trash/aaaa");
   write_file(sample.path() + "/trash/aaaa/" + sums.digest.hex(), "content");
   CHECK(text_of(sums, sample) == "content");
+}
+
+TEST_CASE("a large damaged object is passed over where another place holds a whole one",
+          "[store][repository]") {
+  SampleRepository sample;
+  const std::string content(3 << 20, 'x');  // too large to be verified in memory
+  sample.store({content});
+  const Sums sums = hash_bytes(DigestKind::md5, content);
+  const std::string home = sample.path() + "/" + object_path({sums.digest, std::nullopt});
+  fs::permissions(home, fs::perms::owner_all);
+  write_file(home, content.substr(1) + "y");
+  const Repository& repository = sample.repository();
+  StringSink sink(8 << 20);
+  const auto restart = [&] { sink.text.clear(); };
+  CHECK(kind_of_error([&] { read_whole_copy(repository, sums, sink, restart); }) ==
+        ErrorKind::corrupt);
+  CHECK(sink.text.empty());
+  CHECK(kind_of_error([&] { read_checked_object(repository, sums, sink); }) == ErrorKind::corrupt);
+  CHECK(sink.text.empty());
+  CHECK(!has_spare_copy(repository, sums));
+
+  fs::create_directories(sample.path() + "/trash/aaaa");
+  write_file(sample.path() + "/trash/aaaa/" + sums.digest.hex(), content);
+  CHECK(has_spare_copy(repository, sums));
+  read_whole_copy(repository, sums, sink, restart);
+  CHECK(sink.text == content);
+  sink.text.clear();
+  read_checked_object(repository, sums, sink);
+  CHECK(sink.text == content);
+  sink.text.clear();
+  read_damaged_object(repository, sums, sink);
+  CHECK(sink.text == content.substr(1) + "y");
 }
 
 TEST_CASE("a page that does not end costs no memory", "[store][repository][hostile]") {

@@ -69,12 +69,10 @@ TEST_CASE("restore: calls that cannot be meant are usage errors", "[tools]") {
                                              {"latest"},
                                              {"-t", "./out"},
                                              {"latest", "-t", "./out", "--in-place"},
-                                             {"latest", "-t", "-"},
+                                             {"latest", "-t", "-", "--verify"},
                                              {"latest", "-t", "./out", "--overwrite", "sometimes"},
-                                             {"latest", "-t", "./out", "--delete"},
-                                             {"latest", "-t", "./out", "--files-from", "x"},
-                                             {"latest", "-t", "./out", "--files-from0", "x"},
-                                             {"latest", "-t", "./out", "--salvage"},
+                                             {"latest", "-t", "./out", "--files-from", "x",
+                                              "--files-from0", "x"},
                                              {"nonsense", "-t", "./out"}}));
   const ToolRun run = work.restore(call);
   INFO(Catch::Detail::stringify(call) << run.err);

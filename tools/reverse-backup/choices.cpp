@@ -3,29 +3,14 @@
 #include <sys/stat.h>
 
 #include "libcore/base/fd.h"
-#include "libcore/base/read_all.h"
 #include "libcore/base/text.h"
 #include "libcore/cli/location.h"
+#include "libcore/cli/name_list.h"
 #include "libcore/cli/repository_access.h"
 #include "libcore/cli/values.h"
 #include "libcore/engine/machine.h"
 
 namespace reverse {
-
-namespace {
-
-constexpr std::size_t kLongestList = std::size_t{1} << 30;  // bytes
-
-/// What a list of names holds: `separator` between them, no empty ones.
-std::vector<std::string> names_in(const std::string& file, char separator, int stdin_fd) {
-  std::string text = file == "-" ? read_all(stdin_fd, "standard input", kLongestList) : read_file(file, kLongestList);
-  std::vector<std::string> names;
-  for (std::string_view name : split(text, separator))
-    if (!name.empty()) names.emplace_back(name);
-  return names;
-}
-
-}  // namespace
 
 // --- options
 
@@ -155,10 +140,7 @@ void BackupChoices::declare_repository(OptionSet& options) {
 // --- sources
 
 void BackupChoices::choose_paths(BackupOptions& options, Invocation& call) const {
-  if (files_from && files_from0)
-    fail(ErrorKind::usage, "--files-from and --files-from0 exclude each other");
-  if (files_from) options.walk.only = names_in(*files_from, '\n', call.io.in_fd);
-  if (files_from0) options.walk.only = names_in(*files_from0, '\0', call.io.in_fd);
+  options.walk.only = names_in_files(files_from, files_from0, call.io.in_fd);
 }
 
 BackupOptions BackupChoices::plan_source(const std::string& source, Invocation& call) const {

@@ -1,8 +1,11 @@
 #include "libcore/engine/view.h"
 
+#include <tuple>
+
 #include "libcore/base/text.h"
 #include "libcore/base/units.h"
 #include "libcore/cli/repository_access.h"
+#include "libcore/engine/view_site.h"
 #include "tools/reverse-snapshot/command.h"
 
 namespace reverse {
@@ -26,6 +29,7 @@ class ViewCommand : public Command {
 
  private:
   void check_words(const Invocation& call) const;
+  ExitCode remove(Invocation& call) const;
   ExitCode finish(const ViewReport& report, const std::string& what, Invocation& call) const;
 
   FilterOptions filter_;
@@ -54,15 +58,25 @@ void ViewCommand::check_words(const Invocation& call) const {
     fail(ErrorKind::usage, "{} needed", wanted == 1 ? "one DIR is" : "REV and DIR are");
 }
 
-/// DIR where it can be reached: beside a repository on this machine.
-std::string local_directory(const std::string& text) {
-  const Location location = parse_location(text);
-  if (location.is_remote())
-    fail(ErrorKind::unsupported,
-         "views can be made only of a repository on this machine: run it on '{}', or use 'reverse "
-         "restore'",
-         printable(location.host));
-  return absolute_path(location.path);
+/// Where DIR is, which is written as a location on REPO's machine ("nas:/views/x").
+Location directory_location(const std::string& text) {
+  Location location = parse_location(text);
+  if (!location.is_remote()) {
+    location.path = absolute_path(location.path);
+  } else if (location.path.empty()) {
+    fail(ErrorKind::usage, "'{}' names no directory", printable(text));
+  }
+  return location;
+}
+
+void check_machine(const Location& repository, const Location& directory) {
+  if (std::tie(repository.host, repository.user, repository.port) ==
+      std::tie(directory.host, directory.user, directory.port))
+    return;
+  fail(ErrorKind::usage,
+       "a view lies on the repository's machine: '{}' does not, with '{}' ('reverse restore' makes "
+       "copies elsewhere)",
+       printable(directory.text()), printable(repository.text()));
 }
 
 ExitCode ViewCommand::finish(const ViewReport& report, const std::string& what,
@@ -88,26 +102,36 @@ ExitCode ViewCommand::finish(const ViewReport& report, const std::string& what,
   return code;
 }
 
-ExitCode ViewCommand::execute(Invocation& call) {
-  if (remove_) {
-    if (call.common.repository) fail(ErrorKind::usage, "--remove takes DIR alone");
-    check_words(call);
-    const std::string directory = local_directory(call.operands.front());
-    remove_view(directory);
-    if (call.output.json())
-      call.output.result(JsonLine("summary").add("exit_code", 0));
-    else
-      call.output.summary(fmt::format("removed {}", printable(directory)));
-    return ExitCode::ok;
+ExitCode ViewCommand::remove(Invocation& call) const {
+  if (call.common.repository) fail(ErrorKind::usage, "--remove takes DIR alone");
+  check_words(call);
+  const Location directory = directory_location(call.operands.front());
+  if (directory.is_remote()) {
+    const std::unique_ptr<Backend> backend = open_backend({directory.host, directory.user, directory.port, ""}, call);
+    remove_view(*open_remote_views(*backend), directory.path);
+  } else {
+    remove_view(*open_local_views(""), directory.path);
   }
+  if (call.output.json())
+    call.output.result(JsonLine("summary").add("exit_code", 0));
+  else
+    call.output.summary(fmt::format("removed {}", printable(directory.text())));
+  return ExitCode::ok;
+}
+
+ExitCode ViewCommand::execute(Invocation& call) {
+  if (remove_) return remove(call);
   const std::string repository_text =
       take_repository(call, RepositoryPlace::first, all_ ? 1 : 2);
   check_words(call);
-  const std::string directory = local_directory(call.operands.back());
+  const Location directory = directory_location(call.operands.back());
   const Location location = parse_location(repository_text);
-  if (location.is_remote()) local_directory(repository_text);  // says what can be done
+  check_machine(location, directory);
   ReadAccess access = open_for_reading(repository_text, call);
-  const LocalRepository source{access.repository, repository_name(location)};
+  const std::unique_ptr<ViewSite> site = location.is_remote()
+                                             ? open_remote_views(*access.backend)
+                                             : open_local_views(repository_name(location));
+  const ViewSource source{access.repository, *site};
   auto problem = [&](const std::string& path, const std::string& message) {
     call.output.problem(path, "link", message);
   };
@@ -116,16 +140,16 @@ ExitCode ViewCommand::execute(Invocation& call) {
       if (call.output.verbosity() > 0)
         call.output.note(fmt::format("{} {}", is_made ? "made" : "removed", printable(std::string(revision))));
     };
-    return finish(update_all_views(source, directory, changed, problem, call.io.stop),
-                  printable(directory), call);
+    return finish(update_all_views(source, directory.path, changed, problem, call.io.stop),
+                  printable(directory.text()), call);
   }
   RevisionPath found =
       resolve(access.repository, call.operands.front(), filter_.filter, call.common);
   if (found.path)
     fail(ErrorKind::usage, "a view is of a whole revision, without a PATH (restore takes one)");
   const ViewReport report =
-      update_ ? update_view(source, found.head, directory, problem, call.io.stop)
-              : make_view(source, found.head, directory, mode_, problem, call.io.stop);
+      update_ ? update_view(source, found.head, directory.path, problem, call.io.stop)
+              : make_view(source, found.head, directory.path, mode_, problem, call.io.stop);
   return finish(report, printable(found.head.revision()), call);
 }
 

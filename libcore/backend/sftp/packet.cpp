@@ -1,5 +1,8 @@
 #include "libcore/backend/sftp/packet.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "libcore/backend/sftp/wire.h"
 
 namespace reverse::sftp {
@@ -7,7 +10,7 @@ namespace reverse::sftp {
 namespace {
 
 constexpr std::uint32_t kVersion = 3;
-constexpr std::uint32_t kHasMode = 4;  ///< of an ATTRS' flags
+constexpr std::uint32_t kHasMode = 4, kHasTimes = 8;  ///< of an ATTRS' flags
 /// What READDIR's usual 100 names take where names have 32 characters, as measured on OpenSSH.
 constexpr std::size_t kDirectoryReply = 16'000;
 constexpr std::size_t kReplyHead = 13;  ///< length, type, number, length of the data
@@ -86,6 +89,18 @@ Request set_mode_request(const std::string& path, std::uint32_t mode) {
   return request;
 }
 
+Request set_mode_and_time_request(const std::string& path, std::uint32_t mode,
+                                  std::int64_t seconds) {
+  Request request = request_of(PacketType::setstat, path);
+  append_u32(request.body, kHasMode | kHasTimes);
+  append_u32(request.body, mode);
+  const auto time = static_cast<std::uint32_t>(
+      std::clamp<std::int64_t>(seconds, 0, std::numeric_limits<std::uint32_t>::max()));
+  append_u32(request.body, time);
+  append_u32(request.body, time);
+  return request;
+}
+
 Request open_directory_request(const std::string& path) {
   return request_of(PacketType::opendir, path);
 }
@@ -108,6 +123,9 @@ Request make_directory_request(const std::string& path, std::optional<std::uint3
 
 Request remove_directory_request(const std::string& path) {
   return request_of(PacketType::rmdir, path);
+}
+Request symlink_request(const std::string& target, const std::string& path) {
+  return request_of(PacketType::symlink, target, path);
 }
 Request real_path_request(const std::string& path) {
   return request_of(PacketType::realpath, path);

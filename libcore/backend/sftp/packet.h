@@ -88,12 +88,16 @@ Request lstat_request(const std::string& path);
 Request stat_request(const std::string& path);
 Request fstat_request(const std::string& handle);
 Request set_mode_request(const std::string& path, std::uint32_t mode);
+/// `seconds` since 1970, as far as 32 bits hold them; the time of access is made the same.
+Request set_mode_and_time_request(const std::string& path, std::uint32_t mode, std::int64_t seconds);
 Request open_directory_request(const std::string& path);
 /// `reply_bytes` counts what 100 names take.
 Request read_directory_request(const std::string& handle);
 Request remove_request(const std::string& path);
 Request make_directory_request(const std::string& path, std::optional<std::uint32_t> mode = {});
 Request remove_directory_request(const std::string& path);
+/// `target` first, as OpenSSH has it and all have followed; the draft has it the other way round.
+Request symlink_request(const std::string& target, const std::string& path);
 Request real_path_request(const std::string& path);
 Request rename_request(const std::string& from, const std::string& to);
 // Extensions: only for servers that advertise them.

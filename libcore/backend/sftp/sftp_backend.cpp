@@ -12,6 +12,7 @@
 #include "libcore/backend/sftp/server.h"
 #include "libcore/backend/sftp/sftp_read.h"
 #include "libcore/backend/sftp/sftp_shell.h"
+#include "libcore/backend/sftp/sftp_trees.h"
 #include "libcore/backend/sftp/sftp_upload.h"
 #include "libcore/backend/sftp/syncer.h"
 #include "libcore/base/error.h"
@@ -30,7 +31,16 @@ RepoPath parent_of(const RepoPath& path) {
   return slash == RepoPath::npos ? "" : path.substr(0, slash);
 }
 
-class SftpBackend final : public Backend, public DirectoryModes, public ExaminableServer {
+SftpUpload& own(Upload* upload) {
+  auto* mine = dynamic_cast<SftpUpload*>(upload);
+  if (mine == nullptr) fail(ErrorKind::internal, "publish: not an upload of this backend");
+  return *mine;
+}
+
+class SftpBackend final : public Backend,
+                          public DirectoryModes,
+                          public ExaminableServer,
+                          public RemoteTreesOwner {
  public:
   SftpBackend(std::unique_ptr<Pool> pool, const std::string& root, const SftpOptions& options);
 
@@ -64,11 +74,13 @@ class SftpBackend final : public Backend, public DirectoryModes, public Examinab
   ServerReport examine_server(const RepoPath& directory) override;
   void recover(const Error& loss) override;
   RemoteShell* shell() override { return may_run_ ? &shell_ : nullptr; }
+  RemoteTrees& trees() override { return trees_; }
 
  private:
   static std::size_t most_open(Client& client);
   std::unique_ptr<Upload> go_on_with(const std::string& name, const LeftUpload& left,
                                      std::uint32_t mode);
+  std::unique_ptr<Upload> create_named(const std::string& name, std::uint32_t mode);
   std::uint32_t mode_below(const RepoPath& directory);
   void note_mode(const RepoPath& directory, std::uint32_t mode);
   void apply_mode(const std::string& name, std::uint32_t found, std::uint32_t wanted);
@@ -96,6 +108,7 @@ class SftpBackend final : public Backend, public DirectoryModes, public Examinab
   Syncer syncer_;
   Prefetch prefetch_;
   SftpShell shell_;
+  SftpTrees trees_;
   const bool may_run_;
   std::once_flag warned_;
   std::mutex mutex_;
@@ -121,6 +134,13 @@ SftpBackend::SftpBackend(std::unique_ptr<Pool> pool, const std::string& root,
       syncer_(server_, abilities_, options.durability, options.run_commands),
       prefetch_(server_),
       shell_(server_),
+      trees_(
+          server_,
+          [this](const std::string& name, std::uint32_t mode) { return create_named(name, mode); },
+          [](Upload& upload) {
+            own(&upload).finish();
+            own(&upload).set_published();
+          }),
       may_run_(options.run_commands) {}
 
 void SftpBackend::note_change(const RepoPath& path) {
@@ -219,8 +239,11 @@ ServerReport SftpBackend::examine_server(const RepoPath& directory) {
 // --- writing
 
 std::unique_ptr<Upload> SftpBackend::create(const RepoPath& path, std::uint32_t mode) {
-  std::string name = server_.full(path);
   abilities_.begin();
+  return create_named(server_.full(path), mode);
+}
+
+std::unique_ptr<Upload> SftpBackend::create_named(const std::string& name, std::uint32_t mode) {
   bool is_sync = syncer_.counts_upload(name);
   std::size_t created;
   {
@@ -268,12 +291,6 @@ std::unique_ptr<Upload> SftpBackend::go_on_with(const std::string& name, const L
   open_.enter(most_open(client));
   return std::make_unique<SftpUpload>(server_, client, open_, name, mode, is_sync, stripe_from_,
                                       SftpUpload::Begun{std::move(opened.handle), there});
-}
-
-SftpUpload& own(Upload* upload) {
-  auto* mine = dynamic_cast<SftpUpload*>(upload);
-  if (mine == nullptr) fail(ErrorKind::internal, "publish: not an upload of this backend");
-  return *mine;
 }
 
 /// Waits until the uploads are closed and durable; what names they are to get.

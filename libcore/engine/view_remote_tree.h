@@ -1,0 +1,17 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "libcore/backend/remote_trees.h"
+#include "libcore/engine/view_site.h"
+
+namespace reverse {
+
+/// A view on the machine of `repository`, which `trees` reaches. Steps are collected and done hundreds
+/// at a time, and what became of them is looked at.
+std::unique_ptr<ViewTree> open_remote_tree(const Repository& repository, RemoteTrees& trees,
+                                           const std::string& directory, ViewReport& report,
+                                           const ViewProblem& problem);
+
+}  // namespace reverse

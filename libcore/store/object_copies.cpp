@@ -1,0 +1,72 @@
+#include "libcore/store/object_copies.h"
+
+#include <set>
+
+#include "libcore/store/object_places.h"
+
+namespace reverse {
+
+namespace {
+
+class NoSink : public ByteSink {
+ public:
+  void write(ByteView) override {}
+};
+
+/// Sends the object from one place after the other, until one was whole: that is told to `accept`,
+/// and `reject` is called after each that was not.
+template <typename Reject, typename Accept>
+void find_whole(const Repository& repository, const Sums& wanted, ByteSink& sink, Reject reject,
+                Accept accept) {
+  Backend& backend = repository.backend();
+  std::optional<Error> damage;
+  const bool found = Places(backend, wanted).try_each([&](const RepoPath& path) {
+    HashingSink hashing(repository.info().digest, sink);
+    backend.read(path, hashing);
+    try {
+      expect_sums(wanted, hashing.finish(), backend.display(path));
+    } catch (const Error& error) {
+      damage = error;
+      reject();
+      return false;
+    }
+    accept(path);
+    return true;
+  });
+  if (!found && damage) throw *damage;
+  if (!found) fail_missing(backend, wanted);
+}
+
+}  // namespace
+
+void read_whole_copy(const Repository& repository, const Sums& wanted, ByteSink& sink,
+                     const std::function<void()>& restart) {
+  if (is_verified_first(wanted)) return repository.read_object(wanted, sink);
+  find_whole(repository, wanted, sink, restart, [](const RepoPath&) {});
+}
+
+void read_checked_object(const Repository& repository, const Sums& wanted, ByteSink& sink) {
+  if (is_verified_first(wanted)) return repository.read_object(wanted, sink);
+  NoSink none;
+  find_whole(
+      repository, wanted, none, [] {},
+      [&](const RepoPath& path) { repository.backend().read(path, sink); });
+}
+
+bool has_spare_copy(const Repository& repository, const Sums& wanted) {
+  std::set<RepoPath> found;
+  return Places(repository.backend(), wanted).try_each([&](const RepoPath& path) {
+    if (repository.backend().stat(path)) found.insert(path);
+    return found.size() > 1;
+  });
+}
+
+void read_damaged_object(const Repository& repository, const Sums& wanted, ByteSink& sink) {
+  const bool found = Places(repository.backend(), wanted).try_each([&](const RepoPath& path) {
+    repository.backend().read(path, sink);
+    return true;
+  });
+  if (!found) fail_missing(repository.backend(), wanted);
+}
+
+}  // namespace reverse
