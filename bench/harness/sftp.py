@@ -110,10 +110,18 @@ def unchanged(bench):
                           reach=bench.verdict(trips, most + 0.5, f"{most}")))
 
 
+class IntoRepository(contenders.ReverseSftp):
+    """Into a repository that is there, as restic's is: what the line carries is asked, not what making one takes."""
+
+    def prepare(self, state):
+        measure.untimed(measure.Command([self.binaries / "reverse-snapshot", "init", "-q", self.repository(state)]))
+
+
 def one_large(bench):
     shape = bench.sizes.one_large
     with serving(bench) as running:
         entrants = remote_entrants(bench, running, server.FAR, with_client=True)
+        entrants[0] = IntoRepository(running, server.FAR)
         samples = sample_first_backups(bench, bench.tree(shape), entrants)
     window = CHANNEL_WINDOW / (server.ROUND_TRIP_MS / 1000)
     for entrant, runs in zip(entrants, samples):

@@ -74,14 +74,18 @@ OpenedRepository open_for_writing(Backend& backend, Catalog& catalog, const Open
       catalog.put_repository_at(options.location, repository.info().id);
     return {std::move(repository), false};
   }
-  check_creation(backend, catalog, options);
+  check_creation(state, backend, catalog, options);
   Repository repository = Repository::create(backend, options.digest.value_or(options.usual_digest));
   catalog.put_repository_at(options.location, repository.info().id);
   return {std::move(repository), true};
 }
 
 void check_creation(Backend& backend, Catalog& catalog, const OpenOptions& options) {
-  if (look_at_location(backend) == LocationState::foreign)
+  check_creation(look_at_location(backend), backend, catalog, options);
+}
+
+void check_creation(LocationState found, Backend& backend, Catalog& catalog, const OpenOptions& options) {
+  if (found == LocationState::foreign)
     fail(ErrorKind::no_repository, "'{}' is neither empty nor a repository: nothing was changed",
          printable(options.location));
   if (!options.create)

@@ -4,6 +4,7 @@
 #include "libcore/base/timestamp.h"
 #include "libcore/hash/hasher.h"
 #include "libcore/store/seen_heads.h"
+#include "libcore/store/small_files.h"
 
 namespace reverse {
 
@@ -65,6 +66,9 @@ void RepositoryWriter::begin(const std::string& seen, AskedHead asked) {
     trusts_ = holds(*basis, seen);
   }
   for (int attempt = 0; !head_upload_ && attempt < 3; ++attempt) {  // gc may close a gate in between
+    std::vector<RepoPath> listed{layout::kWriting};
+    if (seen.empty()) listed.push_back(layout::kManifests);
+    expect_listings(backend, listed);
     token_ = find_or_open_gate(backend);
     head_upload_ = open_head(backend, token_);
   }
@@ -213,6 +217,7 @@ void RepositoryWriter::remove_temporary(const std::string& name) {
 
 RepositoryWriter::Published RepositoryWriter::publish(Head& head) {
   Backend& backend = repository_.backend();
+  if (is_empty_ && made_sets_.insert(head.set()).second) make_set_directory(backend, head);
   objects_.flush();
   std::vector<RepoPath> shards;
   {

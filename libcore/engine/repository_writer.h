@@ -96,6 +96,7 @@ class RepositoryWriter {
   CitedContents cited_;
   std::string token_;
   bool is_empty_ = false;  // no revision is there yet: nor is anything that would be worth a question
+  std::set<std::string> made_sets_;  // of an empty repository: their directories were made
   bool trusts_ = false;  // what published runs learnt holds: little is unknown that others have stored
   std::unique_ptr<HeadUpload> head_upload_;  // of the next head, made when the run began
   std::mutex mutex_;                     // guards what follows

@@ -44,14 +44,6 @@ bool is_published(Backend& backend, const Head& head) {
   }
 }
 
-/// False if it is there.
-bool make_set_directory(Backend& backend, const Head& head) {
-  RepoPath set = layout::set_directory(head.set());
-  if (backend.stat(set)) return false;
-  make_nested_directory(backend, layout::set_directory(head.host), set);
-  return true;
-}
-
 /// The directories whose names the revision's own name depends on; others may have made them just
 /// now.
 std::vector<RepoPath> directories_above(const Head& head) {
@@ -176,6 +168,13 @@ std::unique_ptr<HeadUpload> confirm_head(std::unique_ptr<HeadUpload> asked) {
     if (error.kind() != ErrorKind::not_found) throw;
     return nullptr;
   }
+}
+
+bool make_set_directory(Backend& backend, const Head& head) {
+  RepoPath set = layout::set_directory(head.set());
+  if (backend.stat(set)) return false;
+  make_nested_directory(backend, layout::set_directory(head.host), set);
+  return true;
 }
 
 PublishResult publish_head(Backend& backend, HeadUpload& upload, const Head& head) {

@@ -39,6 +39,10 @@ enum class PublishResult {
   exists,     ///< another revision has that name; nothing was published: take the next second
 };
 
+/// Makes the directory of a head's set, if need be; false if it is there. `publish_head` does it by itself, but only
+/// once it finds none: where that is likely it is cheaper to have it made before, while other work goes on.
+bool make_set_directory(Backend& backend, const Head& head);
+
 /// Publishes `head` (schema/FORMAT.md, W4) by means of `upload`, which `open_head` gave for its
 /// `token` and nobody has written to. Everything that the head refers to must be durable.
 /// The set's directory is made if need be. If a reply of the repository is lost, the temporary is

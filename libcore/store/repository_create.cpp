@@ -58,6 +58,12 @@ bool holds_only_leftovers(Backend& backend, const RepoPath& directory) {
   return only_ours;
 }
 
+std::vector<RepoPath> named_directories() {
+  std::vector<RepoPath> directories;
+  for (const RepoPath* directory : kDirectories) directories.push_back(*directory);
+  return directories;
+}
+
 /// Files that an earlier attempt has already put there are whole: names appear only complete.
 void put_files(Backend& backend) {
   std::vector<std::unique_ptr<Upload>> uploads;
@@ -73,16 +79,11 @@ void put_files(Backend& backend) {
 /// `is_new`: nobody was there before.
 void make_layout(Backend& backend, bool is_new) {
   backend.make_directory("");
-  std::vector<RepoPath> directories, below;
-  for (const RepoPath* directory : kDirectories) directories.push_back(*directory);
-  for (int i = 0; i < layout::kShards; ++i) below.push_back(layout::shard(i));
-  if (is_new) below.push_back(layout::gate(random_hex(16)));
+  std::vector<RepoPath> directories = named_directories();
+  for (int i = 0; i < layout::kShards; ++i) directories.push_back(layout::shard(i));
+  if (is_new) directories.push_back(layout::gate(random_hex(16)));
   backend.make_directories(directories);
-  backend.make_directories(below);
   if (!is_new) find_or_open_gate(backend);
-  put_files(backend);
-  directories.push_back("");
-  backend.barrier(directories);
 }
 
 }  // namespace
@@ -121,8 +122,13 @@ static void create_as(Backend& backend, const RepositoryInfo& info) {
     fail(ErrorKind::no_repository, "{} is neither empty nor a repository", backend.display(""));
   if (!is_made) {
     make_layout(backend, state == LocationState::absent);
+    // On its way with the others, and named when they are durable.
     const std::unique_ptr<Upload> upload =
         upload_text(backend, format_repository_info(info), kTextMode);
+    put_files(backend);
+    std::vector<RepoPath> directories = named_directories();
+    directories.push_back("");
+    backend.barrier(directories);
     const Publication publication{upload.get(), layout::kRepositoryFile};
     if (backend.publish({&publication, 1}).front() != MoveResult::done)
       fail(ErrorKind::exists, "somebody else made a repository in {} at the same time",

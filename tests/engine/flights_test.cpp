@@ -106,7 +106,7 @@ TEST_CASE("a first backup takes few flights, however many files there are", "[fl
     Client client;
     flights.push_back(flights_of_next(place, client, *source));
   }
-  CHECK(flights[0] <= 40);
+  CHECK(flights[0] <= 32);
   CHECK(flights[1] <= flights[0] + 4);
 }
 

@@ -18,6 +18,7 @@ constexpr std::uint32_t kChunk = 32 << 10;        // what every server gives
 constexpr std::size_t kListsUnderWay = 4;  // of one directory
 constexpr std::size_t kFew = 16;           // more things at a time keep the line busy by themselves
 constexpr std::size_t kNamesAtOnce = 100;  // that servers give in one reply
+constexpr std::size_t kMany = 64;          // things at a time: from then on all connections share them
 
 }  // namespace
 
@@ -184,11 +185,14 @@ bool Prefetch::make_room(std::uint64_t weight) {
 
 void Prefetch::begin(const std::string& full, bool is_directory, std::uint64_t size) {
   if (size > kLargest) return;
-  Client& client = server_.pool().front();
+  Client& front = server_.pool().front();
   const std::uint64_t weight = kOverhead + (size > 0 ? size : kUnknownSize);
   std::lock_guard lock(mutex_);
   while (!order_.empty() && kept_.count(order_.front()) == 0) order_.pop_front();
   if (kept_.count(full) > 0 || !make_room(weight)) return;
+  const bool is_one_of_many = kept_.size() >= kMany;
+  if (is_one_of_many) server_.pool().grow_fully();
+  Client& client = is_one_of_many ? server_.pool().next() : front;
   auto fetch =
       std::make_shared<Fetch>(client, is_directory, size > 0 ? std::optional(size) : std::nullopt,
                               kept_.size() < kFew ? kListsUnderWay : 1);

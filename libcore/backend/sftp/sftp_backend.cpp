@@ -512,8 +512,11 @@ void SftpBackend::make_directories(std::span<const RepoPath> paths) {
     const bool is_there = found[i].type == PacketType::attrs;
     if (!is_there) {  // alone, for a certain answer
       make_directory(paths[i]);
-    } else if (is_done(replies[i])) {
+    } else if (!is_done(replies[i])) {
+      note_mode(paths[i], 0700 | (to_file_stat(found[i].attributes).mode & 02777));
+    } else {
       note_change(paths[i]);
+      note_mode(paths[i], mode);
       if (to_file_stat(found[i].attributes).mode == mode) continue;
       changed.push_back(server_.full(paths[i]));
       changes.push_back(set_mode_request(changed.back(), mode));

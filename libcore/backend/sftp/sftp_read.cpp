@@ -220,13 +220,17 @@ std::uint64_t read_file(const Server& server, const std::string& full, std::uint
 
 std::vector<NameEntry> list_directory(const Server& server, const std::string& full) {
   while (true) {
-    Server::Answer opened = server.ask(open_directory_request(full));
-    if (is_absent(opened.reply) && is_done(server.call(stat_request(full))))
+    Client& client = server.pool().front();
+    // "No such file" may also mean that it is no directory.
+    const std::vector<Reply> replies =
+        Server::call_all(client, {open_directory_request(full), stat_request(full)});
+    if (replies[0].lost || replies[1].lost) continue;
+    if (is_absent(replies[0]) && is_done(replies[1]))
       fail(ErrorKind::io, "list {}: not a directory", server.quote(full));
-    server.check(opened.reply, "list", full);
-    Handle handle(*opened.client, opened.reply.handle);
+    server.check(replies[0], "list", full);
+    Handle handle(client, replies[0].handle);
     std::vector<NameEntry> names;
-    if (list_open(server, *opened.client, handle.get(), full, names)) return names;
+    if (list_open(server, client, handle.get(), full, names)) return names;
   }
 }
 
