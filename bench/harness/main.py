@@ -7,6 +7,7 @@ import sys
 import tempfile
 
 import contenders
+import later
 import measure
 import report
 import sftp
@@ -14,7 +15,7 @@ import subjects
 import sync
 import verify
 
-LOCAL = {**subjects.ALL, **verify.LOCAL}
+LOCAL = {**subjects.ALL, **later.ALL, **verify.LOCAL}
 REMOTE = {**sftp.ALL, **sync.ALL, **verify.REMOTE}
 SUBJECTS = {**LOCAL, **REMOTE}  # in the order in which they run
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -114,7 +115,7 @@ def shapes(bench, name):
     """The trees that a subject takes from the work directory."""
     if "verify" in name:
         return verify.shapes(bench, name)
-    module = next((one for one in (sftp, sync) if name in one.ALL), subjects)
+    module = next((one for one in (later, sftp, sync) if name in one.ALL), subjects)
     return module.shapes(bench, name)
 
 
