@@ -1,9 +1,11 @@
 #include "libcore/backend/sftp/abilities.h"
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <map>
 
 #include "tests/backend/conformance.h"
+#include "tests/support/links.h"
 
 namespace reverse {
 namespace {
@@ -163,6 +165,64 @@ TEST_CASE("what was found out is remembered until the server greets otherwise", 
     publish_one({"-P", kOnlyAdd}, "fifth");
     CHECK(memory.kept == 3);
   }
+}
+
+/// Counts the commands that are run.
+class CommandsLink : public sftp::LinkDecorator {
+ public:
+  CommandsLink(std::unique_ptr<sftp::Link> inner, std::atomic<int>& count)
+      : LinkDecorator(std::move(inner)), count_(count) {}
+  std::unique_ptr<sftp::Stream> run(const std::string& command) override {
+    ++count_;
+    return inner().run(command);
+  }
+
+ private:
+  std::atomic<int>& count_;
+};
+
+TEST_CASE("the command sync -f is not run where it is remembered not to work", "[sftp]") {
+  const Root root;
+  Memory memory;
+  std::atomic<int> commands = 0;
+  const auto publish_many = [&](const std::string& round, const Words& shell) {
+    sftp::SftpOptions options;
+    options.scratch = "tmp";
+    options.memory = memory.functions();
+    const auto open = [&commands, shell]() -> std::unique_ptr<sftp::Link> {
+      return std::make_unique<CommandsLink>(
+          std::make_unique<sftp::ChildLink>(Words{"/usr/lib/openssh/sftp-server"}, shell), commands);
+    };
+    const auto backend = sftp::open_sftp_backend(
+        std::make_unique<sftp::Pool>("server", open, sftp::PoolOptions{}), root.path(), options);
+    put(*backend, "objects/" + round, "before the rest, so that all is known");
+    commands = 0;
+    std::vector<std::unique_ptr<Upload>> uploads;
+    std::vector<Publication> group;
+    for (int i = 0; i < 40; ++i) {
+      uploads.push_back(upload(*backend, fmt::format("tmp/{}.{}", round, i), "content"));
+      group.push_back({uploads.back().get(), fmt::format("objects/{}.{}", round, i)});
+    }
+    for (const MoveResult result : backend->publish(group)) CHECK(result == MoveResult::done);
+  };
+  const Words shell{"sh", "-c"};
+  const auto remember = [&](const char* what) {
+    for (auto& [greeting, text] : memory.texts) text = fmt::format("create: yes\n{}\n", what);
+    memory.kept = 0;
+  };
+  publish_many("first", shell);
+  REQUIRE(memory.kept == 1);
+  remember("sync_command: no");
+  publish_many("second", shell);
+  CHECK(commands == 0);
+}
+
+TEST_CASE("what a server calls itself is reported", "[ssh][servers]") {
+  NEEDS_SERVER(SshServer);
+  const SshServer server;
+  const auto backend = ssh::backend_in(server, "");
+  const ServerReport report = examined(*backend, "");
+  CHECK(report.banner.starts_with("SSH-2.0-OpenSSH_"));
 }
 
 TEST_CASE("abilities are written and read back", "[sftp]") {

@@ -20,7 +20,7 @@ namespace {
 using Lines = std::vector<std::string>;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kRoundTrip{40};  // far more than what a server needs for a request
+constexpr milliseconds kRoundTrip{150};  // far more than what a server needs for a request, or a busy machine
 
 /// As libssh has it: who is at the other end is known before SFTP begins.
 class KnownServerLink : public sftp::LinkDecorator {

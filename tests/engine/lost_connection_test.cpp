@@ -166,10 +166,11 @@ TEST_CASE("a connection that does not come back is given up when its time is ove
                     {.retry_for = seconds(1), .first_pause = milliseconds(100)});
   const Error error = ssh::error_of([&] { scene.back_up(*backend); });
   CHECK(error.kind() == ErrorKind::network);
+  INFO(error.what());
   // Whichever thread comes first tells; the place, why, and that it was tried are told by each.
   CHECK(ssh::says(error, "'server:" + scene.place.path()));
   CHECK(ssh::says(error, "lost: "));
-  CHECK(std::string(error.what()).ends_with("; given up after 1 s"));
+  CHECK(std::string(error.what()).ends_with("; given up after 1.0 s"));
 }
 
 TEST_CASE("a login that is refused after a lost connection ends a backup at once", "[sftp]") {

@@ -28,6 +28,7 @@ constexpr std::uint32_t kOwnerWrites = 0200;
 constexpr std::size_t kMostWaiting = 16 << 20;    // of all uploads: then no other one begins
 constexpr char kWriteAct[] = "write";
 constexpr int kOpenTries = 100;  // round trips: others close their files meanwhile
+constexpr std::size_t kFewestOpen = 2;  // a head's temporary stays open while all else is uploaded
 
 /// As much as the server takes at a time, if it has told; never waits for that.
 std::size_t chunk_of(Client& client) {
@@ -73,7 +74,7 @@ void OpenUploads::leave(bool was_open) {
 
 bool OpenUploads::make_do() {
   std::lock_guard lock(mutex_);
-  if (open_ > 0) most_ = std::min(most_, open_);
+  if (open_ > 0) most_ = std::min(most_, std::max<std::size_t>(open_, kFewestOpen));
   return open_ > 0;
 }
 
