@@ -6,15 +6,23 @@ sftp_server=/usr/lib/openssh/sftp-server
 [ -x "$sftp_server" ] || { skip "no $sftp_server"; exit 77; }
 
 # What connects instead of ssh: the server, behind a count of the bytes that are sent to it. After so many bytes as the file
-# `most` says, the line falls silent.
+# `most` says, the line is slow.
 cat >connect <<'END'
 #!/bin/bash
 [ "$1" = -s ] || exit 1
-{ head -c "$(cat most)"; while kill -0 "$PPID" 2>/dev/null; do sleep 0.1; done; } | tee sent | /usr/lib/openssh/sftp-server
+python3 -c '
+import os, sys, time
+fast = int(sys.argv[1])
+while piece := os.read(0, 65536):
+    if fast <= 0:
+        time.sleep(0.1)
+    os.write(1, piece)
+    fast -= len(piece)
+' "$(cat most)" | tee sent | /usr/lib/openssh/sftp-server
 END
 chmod 755 connect
 unlimited=1000000000000
-back_up() { reverse --ssh-command "$PWD/connect" --no-remote-exec "$@" ./src "nas:$PWD/repo"; }
+back_up() { reverse --ssh-command "$PWD/connect" --connections 1 --no-remote-exec "$@" ./src "nas:$PWD/repo"; }
 sent() { stat -c %s sent; }
 
 mkdir src
@@ -28,7 +36,7 @@ settle
 broken_off() {
   local code=0
   echo "$3" >most
-  env --default-signal=INT reverse --ssh-command "$PWD/connect" --no-remote-exec ./src "nas:$PWD/repo" >stdout 2>stderr &
+  env --default-signal=INT reverse --ssh-command "$PWD/connect" --connections 1 --no-remote-exec ./src "nas:$PWD/repo" >stdout 2>stderr &
   local pid=$!
   wait_for eval "[ \"\$(sent)\" -ge $3 ]"
   sleep 0.5 # its confirmations come back
