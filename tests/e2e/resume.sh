@@ -6,15 +6,15 @@ sftp_server=/usr/lib/openssh/sftp-server
 [ -x "$sftp_server" ] || { skip "no $sftp_server"; exit 77; }
 
 # What connects instead of ssh: the server, behind a count of the bytes that are sent to it. After so many bytes as the file
-# `most` says, the line falls silent.
+# `most` says, or some fewer (dd counts what is read at a time as 64 KiB), the line gets slow.
 cat >connect <<'END'
 #!/bin/bash
 [ "$1" = -s ] || exit 1
-{ head -c "$(cat most)"; while kill -0 "$PPID" 2>/dev/null; do sleep 0.1; done; } | tee sent | /usr/lib/openssh/sftp-server
+{ dd bs=64K iflag=count_bytes count="$(cat most)" status=none; while kill -0 "$PPID" 2>/dev/null; do dd bs=64K count=1 status=none; sleep 0.1; done; } | tee sent | /usr/lib/openssh/sftp-server
 END
 chmod 755 connect
 unlimited=1000000000000
-back_up() { reverse --ssh-command "$PWD/connect" --no-remote-exec "$@" ./src "nas:$PWD/repo"; }
+back_up() { reverse --ssh-command "$PWD/connect" --connections 1 --no-remote-exec "$@" ./src "nas:$PWD/repo"; }
 sent() { stat -c %s sent; }
 
 mkdir src
@@ -28,9 +28,9 @@ settle
 broken_off() {
   local code=0
   echo "$3" >most
-  env --default-signal=INT reverse --ssh-command "$PWD/connect" --no-remote-exec ./src "nas:$PWD/repo" >stdout 2>stderr &
+  env --default-signal=INT reverse --ssh-command "$PWD/connect" --connections 1 --no-remote-exec ./src "nas:$PWD/repo" >stdout 2>stderr &
   local pid=$!
-  wait_for eval "[ \"\$(sent)\" -ge $3 ]"
+  wait_for eval "[ \"\$(sent)\" -ge $(($3 * 2 / 3)) ]"
   sleep 0.5 # its confirmations come back
   kill -s "$1" "$pid"
   wait "$pid" 2>/dev/null || code=$?
@@ -42,8 +42,8 @@ step "kill -9"
 broken_off KILL 137 30000000
 expect 0 back_up -v --json
 [ "$(json files_resumed)" = 1 ] || fail "nothing went on"
-[ "$(json bytes_resumed)" -ge 16000000 ] || fail "it went on too early"
-[ "$(json bytes_sent)" -le 48100000 ] || fail "what is told as sent counts what was there"
+[ "$(json bytes_resumed)" -ge 8000000 ] || fail "it went on too early"
+[ "$(json bytes_sent)" -le 56100000 ] || fail "what is told as sent counts what was there"
 says stdout '"action":"resumed","item":"large"'
 [ "$(sent)" -le $((64000000 - $(json bytes_resumed) + 1000000)) ] || fail "$(sent) bytes were sent"
 [ -z "$(ls repo/tmp)" ] || fail "something is left in tmp"
@@ -57,7 +57,7 @@ broken_off INT 130 30000000
 expect 0 back_up
 says stdout " · 1 large file went on at "
 says stdout " of 61.0 MiB"
-[ "$(sent)" -le 50000000 ] || fail "$(sent) bytes were sent"
+[ "$(sent)" -le 57000000 ] || fail "$(sent) bytes were sent"
 expect 0 reverse verify -q ./repo
 
 step "a file that has changed since is sent whole"
