@@ -114,7 +114,8 @@ class IntoRepository(contenders.ReverseSftp):
     """Into a repository that is there, as restic's is: what the line carries is asked, not what making one takes."""
 
     def prepare(self, state):
-        measure.untimed(measure.Command([self.binaries / "reverse-snapshot", "init", "-q", self.repository(state)]))
+        measure.untimed(measure.Command([self.binaries / "reverse-snapshot", "init", "-q", "--cache-dir", state / "init-cache",
+                                         self.repository(state)]))
 
 
 def one_large(bench):
