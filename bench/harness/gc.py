@@ -1,23 +1,21 @@
 """bench/gc: how long gc takes, and what that depends on. See bench/README.md."""
-import argparse
 import json
 import pathlib
 import random
 import shutil
 import statistics
 import sys
-import tempfile
 from dataclasses import dataclass, field
 
+import command_line
 import contenders
 import measure
-import report
 import server
 import trees
 from measure import Command
+from command_line import say
 from report import Row
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 SECONDS_LIMIT, PEAK_LIMIT_MIB = 15, 128
 SFTP_SECONDS_LIMIT = 5
 PAGE_RATIO_LIMIT, UNCHANGED_RATIO_LIMIT, PEER_RATIO_LIMIT = 1.3, 1.2, 5
@@ -62,10 +60,6 @@ class Bench:
     def add(self, work, tool, samples, ratio=None, reach=""):
         self.rows.append(Row(work, tool, [one.seconds for one in samples], ratio=ratio,
                              peak_kib=max(one.peak_kib for one in samples), reach="" if self.quick else reach))
-
-
-def say(text):
-    print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
 def median(samples):
@@ -155,40 +149,4 @@ def over_sftp(bench):
 SUBJECTS = {"large": large, "pages": pages, "peers": peers, "sftp": over_sftp}
 
 
-def parse_arguments(argv):
-    parser = argparse.ArgumentParser(prog="bench/gc", allow_abbrev=False, description="Times garbage collection.")
-    option = parser.add_argument
-    option("subjects", nargs="*", metavar="SUBJECT", help=f"any of: {' '.join(SUBJECTS)} (default: all)")
-    option("--rounds", type=int, default=5, metavar="N", help="runs of each command, of which the median counts (5)")
-    option("--work", type=pathlib.Path, metavar="DIR", help="where repositories go (${TMPDIR:-/tmp}/reverse-bench-gc)")
-    option("--bin", type=pathlib.Path, metavar="DIR", default=ROOT / "build/bin", help="where the tools are (build/bin)")
-    option("--no-peers", action="store_true", help="only this project")
-    option("--quick", action="store_true", help="tiny repositories, one round: the figures mean nothing")
-    options = parser.parse_args(argv)
-    for name in options.subjects:
-        if name not in SUBJECTS:
-            parser.error(f"no such subject: {name} (choose from {' '.join(SUBJECTS)})")
-    return options
-
-
-def chosen(options):
-    names = options.subjects or [name for name in SUBJECTS if not (options.no_peers and name == "peers")]
-    return [SUBJECTS[name] for name in names]
-
-
-def main(argv):
-    options = parse_arguments(argv)
-    work = (options.work or pathlib.Path(tempfile.gettempdir()) / "reverse-bench-gc").resolve()
-    work.mkdir(parents=True, exist_ok=True)
-    bench = Bench(work, options.bin.resolve(), options.quick, 1 if options.quick else options.rounds)
-    try:
-        for subject in chosen(options):
-            say(subject.__doc__.splitlines()[0])
-            subject(bench)
-    except measure.BenchError as error:
-        sys.exit(f"bench/gc: {error}")
-    print("\n".join(report.heading(ROOT, work, [f"median of {bench.rounds}"])),
-          report.markdown_table(bench.rows, measure.launcher_peak_kib()), sep="\n\n")
-
-
-main(sys.argv[1:])
+command_line.run(sys.argv[1:], "gc", "Times garbage collection.", SUBJECTS, Bench, needing_peers=("peers",))

@@ -1,20 +1,17 @@
 """bench/snapshot: how long it takes to look at revisions. See bench/README.md."""
-import argparse
 import pathlib
 import random
 import statistics
 import sys
-import tempfile
 from dataclasses import dataclass, field
 
+import command_line
 import measure
-import report
 import server
 import trees
 from measure import Command
+from command_line import say
 from report import Row
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 @dataclass
@@ -30,7 +27,7 @@ class Bench:
         path = self.work / f"generated-{files}-{revisions}-{changed}"
         done = path.with_suffix(".done")
         if not done.exists():
-            print(f"bench: making {path.name}", file=sys.stderr, flush=True)
+            say(f"making {path.name}")
             measure.remove(path)
             measure.untimed(Command([self.binaries / "bench-repository", path, files, revisions, changed]))
             done.touch()
@@ -125,7 +122,7 @@ def views(bench):
 def far_views(bench):
     """A view of a repository on a server, 50 ms away."""
     if absent := server.missing(bench.binaries):
-        print(f"bench: LEFT OUT: views over SFTP. Not found: {absent}", file=sys.stderr, flush=True)
+        say(f"LEFT OUT: views over SFTP. Not found: {absent}")
         return
     shape = trees.equal_files(100 if bench.quick else 10_000, 4096)
     place = bench.work / "server"
@@ -162,31 +159,5 @@ def far_views(bench):
     measure.remove(place)
 
 
-def parse_arguments(argv):
-    parser = argparse.ArgumentParser(prog="bench/snapshot", allow_abbrev=False,
-                                     description="Times looking at revisions.")
-    option = parser.add_argument
-    option("--rounds", type=int, default=5, metavar="N", help="runs of each command, of which the median counts (5)")
-    option("--work", type=pathlib.Path, metavar="DIR",
-           help="where repositories go (${TMPDIR:-/tmp}/reverse-bench-snapshot)")
-    option("--bin", type=pathlib.Path, metavar="DIR", default=ROOT / "build/bin", help="where the tools are (build/bin)")
-    option("--quick", action="store_true", help="tiny repositories, one round: the figures mean nothing")
-    return parser.parse_args(argv)
-
-
-def main(argv):
-    options = parse_arguments(argv)
-    work = (options.work or pathlib.Path(tempfile.gettempdir()) / "reverse-bench-snapshot").resolve()
-    work.mkdir(parents=True, exist_ok=True)
-    bench = Bench(work, options.bin.resolve(), options.quick, 1 if options.quick else options.rounds)
-    try:
-        for subject in (large, history, views, far_views):
-            print(f"bench: {subject.__doc__}", file=sys.stderr, flush=True)
-            subject(bench)
-    except measure.BenchError as error:
-        sys.exit(f"bench/snapshot: {error}")
-    print("\n".join(report.heading(ROOT, work, [f"median of {bench.rounds}"])),
-          report.markdown_table(bench.rows, measure.launcher_peak_kib()), sep="\n\n")
-
-
-main(sys.argv[1:])
+SUBJECTS = {"large": large, "history": history, "views": views, "far-views": far_views}
+command_line.run(sys.argv[1:], "snapshot", "Times looking at revisions.", SUBJECTS, Bench)
