@@ -11,7 +11,7 @@ namespace reverse {
 void CitedContents::learn(const Repository& repository, const Head& head, const std::stop_token& stop) {
   if (repository.info().digest != DigestKind::md5) return;
   try {
-    TreeReader reader(DigestKind::md5, repository.page_fetcher(), head.tree);
+    TreeReader reader = repository.tree(head);
     while (keys_.size() < kMost) {
       throw_if_stopped(stop);
       std::optional<Entry> entry = reader.next();

@@ -104,11 +104,8 @@ Change::Kind kind_of_change(const Entry& before, const Entry& after) {
 
 void compare_revisions(const Repository& repository, const Head& before, const Head& after,
                        const DifferenceVisitor& visit) {
-  PageHint hint;
-  if (!repository.backend().traits().cheap_stat)
-    hint = [&](const PageRef& ref) { repository.expect_object(ref.sums()); };
   compare_trees(repository.info().digest, repository.page_fetcher(), &before.tree, after.tree,
-                visit, hint);
+                visit, repository.page_hint());
 }
 
 std::vector<Change> diff_revisions(const Repository& repository, const Head& before,

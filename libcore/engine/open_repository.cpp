@@ -46,6 +46,16 @@ void guard_creation(Catalog& catalog, const OpenOptions& options) {
     refuse_creation(options.location, fmt::format("'{}' is not mounted", printable(*mount)));
 }
 
+/// What `check_creation` says where it is known what was `found`.
+void check_found(LocationState found, Catalog& catalog, const OpenOptions& options) {
+  if (found == LocationState::foreign)
+    fail(ErrorKind::no_repository, "'{}' is neither empty nor a repository: nothing was changed",
+         printable(options.location));
+  if (!options.create)
+    fail(ErrorKind::no_repository, "there is no repository at '{}'", printable(options.location));
+  guard_creation(catalog, options);
+}
+
 }  // namespace
 
 bool is_mount_point(const std::string& path) {
@@ -74,23 +84,14 @@ OpenedRepository open_for_writing(Backend& backend, Catalog& catalog, const Open
       catalog.put_repository_at(options.location, repository.info().id);
     return {std::move(repository), false};
   }
-  check_creation(state, backend, catalog, options);
+  check_found(state, catalog, options);
   Repository repository = Repository::create(backend, options.digest.value_or(options.usual_digest));
   catalog.put_repository_at(options.location, repository.info().id);
   return {std::move(repository), true};
 }
 
 void check_creation(Backend& backend, Catalog& catalog, const OpenOptions& options) {
-  check_creation(look_at_location(backend), backend, catalog, options);
-}
-
-void check_creation(LocationState found, Backend& backend, Catalog& catalog, const OpenOptions& options) {
-  if (found == LocationState::foreign)
-    fail(ErrorKind::no_repository, "'{}' is neither empty nor a repository: nothing was changed",
-         printable(options.location));
-  if (!options.create)
-    fail(ErrorKind::no_repository, "there is no repository at '{}'", printable(options.location));
-  guard_creation(catalog, options);
+  check_found(look_at_location(backend), catalog, options);
 }
 
 }  // namespace reverse

@@ -35,8 +35,6 @@ OpenedRepository open_for_writing(Backend& backend, Catalog& catalog, const Open
 
 /// What `open_for_writing` would throw before it makes a repository: for dry runs, where there is none yet.
 void check_creation(Backend& backend, Catalog& catalog, const OpenOptions& options);
-/// Likewise where it is known what was `found` there.
-void check_creation(LocationState found, Backend& backend, Catalog& catalog, const OpenOptions& options);
 
 /// The mount point of `fstab` that `path` lies at or below and that is not mounted now; nullopt if there is none.
 std::optional<std::string> unmounted_below(const std::string& path, const std::string& fstab);

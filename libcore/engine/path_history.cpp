@@ -144,9 +144,6 @@ void Updater::record(const Head& head, const KnownRevision* last, bool is_compar
 
 void Updater::record_differences(const Head& head, const std::optional<PageRef>& before,
                                  History::Recorder& recorder) {
-  PageHint hint;
-  if (!repository_.backend().traits().cheap_stat)
-    hint = [&](const PageRef& ref) { repository_.expect_object(ref.sums()); };
   compare_trees(
       repository_.info().digest, [&](const PageRef& ref) { return pages_.get(ref); },
       before ? &*before : nullptr, head.tree,
@@ -161,7 +158,7 @@ void Updater::record_differences(const Head& head, const std::optional<PageRef>&
         bool is_new = old_entry == nullptr || content_name(*old_entry) != state.content;
         recorder.begin(state, is_new);
       },
-      hint);
+      repository_.page_hint());
 }
 
 }  // namespace

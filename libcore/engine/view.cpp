@@ -124,7 +124,8 @@ ViewReport change_view(ViewMarker& marker, const ViewSource& source, const ViewS
                 head.tree,
                 [&](const Entry* old_entry, const Entry* new_entry) {
                   update.take(old_entry, new_entry);
-                });
+                },
+                source.repository.page_hint());
   marker.write(state_of(source, head, nullptr));
   update.apply(*source.site.open_tree(source.repository, directory, report, problem), stop);
   report.is_cloned |= state.is_cloned;

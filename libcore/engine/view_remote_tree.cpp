@@ -32,6 +32,9 @@ std::string parent_of(const std::string& path) {
 std::ptrdiff_t depth_of(const std::string& path) { return std::count(path.begin(), path.end(), '/'); }
 
 class RemoteTree : public ViewTree {
+  using Stage = RemoteTrees::Stage;
+  using Stages = std::vector<Stage>;
+
  public:
   RemoteTree(const Repository& repository, RemoteTrees& trees, const std::string& directory,
              ViewReport& report, const ViewProblem& problem)
@@ -54,20 +57,23 @@ class RemoteTree : public ViewTree {
   std::vector<std::string> places_of(const Entry& entry, const RepoPath& directory = "") const;
   void open_parent(const std::string& path);
   void open_parents();
-  void run(std::vector<RemoteTrees::Stage> stages);
+  void run(const Stages& stages) { demand(stages, trees_.run(stages)); }
+  void demand(const Stages& stages, std::span<const RemoteAnswer> answers) const;
   void do_removals();
   void do_additions();
-  void make_directories();
-  void link_files();
+  Stages take_directories();
+  Stage take_finished();
+  std::vector<const Entry*> files_to_make(bool with_content) const;
+  Stages links_to(const std::vector<const Entry*>& files) const;
+  Stage looks_at(const std::vector<const Entry*>& files) const;
+  std::vector<RemoteAnswer> make(const Stages& first, const Stages& links, const Stage& looks);
+  void make_empty_files();
   void try_links();
-  void make_links(const std::vector<RemoteTrees::Stage>& stages);
-  void link_by_command(const std::vector<RemoteTrees::Stage>& stages);
-  std::vector<RemoteAnswer> look_at(const std::vector<const Entry*>& entries);
+  void link_by_command(const Stages& links);
   bool settle(const Entry& file, const RemoteAnswer& found);
   void link_elsewhere(const std::vector<const Entry*>& files);
   void copy_file(const Entry& file);
   void report_damage(const Entry& file, const std::string& why);
-  void finish_directories();
 
   const Repository& repository_;
   RemoteTrees& trees_;
@@ -77,7 +83,9 @@ class RemoteTree : public ViewTree {
 
   How how_ = How::unknown;
   std::vector<std::pair<std::string, bool>> removals_;  // path, and whether a directory
-  std::vector<Entry> additions_, finished_;
+  std::vector<Entry> additions_;
+  std::vector<Entry> closing_;   // directories of which some names may still have to be settled
+  std::vector<Entry> finished_;  // others that get their modes and times with the next names
   std::set<std::string> fresh_;  // directories made here and not finished
   std::set<std::string> opening_;  // others, to be opened to changes before anything else
   std::map<std::string, Timestamp> changed_;  // others that are open, by their times before
@@ -116,13 +124,13 @@ void RemoteTree::remove(const std::string& path, bool is_directory) {
 
 void RemoteTree::finish(const Entry& directory) {
   if (directory.path.empty()) return;  // the view itself keeps the mode that it was made with
-  finished_.push_back(directory);
+  closing_.push_back(directory);
 }
 
 void RemoteTree::flush() {
   if (!removals_.empty()) do_removals();
   do_additions();
-  RemoteTrees::Stage stage;
+  Stage stage = take_finished();
   for (const auto& [path, mtime] : changed_)
     stage.push_back({.act = Act::set, .path = full(path), .mode = 0555, .mtime = mtime});
   run({std::move(stage)});
@@ -131,11 +139,10 @@ void RemoteTree::flush() {
 
 // --- and done
 
-/// Steps of which each must succeed.
-void RemoteTree::run(std::vector<RemoteTrees::Stage> stages) {
-  const std::vector<RemoteAnswer> answers = trees_.run(stages);
+/// Each of the steps must have succeeded.
+void RemoteTree::demand(const Stages& stages, std::span<const RemoteAnswer> answers) const {
   auto answer = answers.begin();
-  for (const RemoteTrees::Stage& stage : stages)
+  for (const Stage& stage : stages)
     for (const RemoteStep& step : stage)
       if (const RemoteAnswer& told = *answer++; told.outcome != Outcome::done)
         fail(ErrorKind::io, "change {}: {}", trees_.quote(step.path), printable(told.words));
@@ -144,7 +151,7 @@ void RemoteTree::run(std::vector<RemoteTrees::Stage> stages) {
 /// Keeps in mind what the directories were, and opens them to their owner.
 void RemoteTree::open_parents() {
   if (opening_.empty()) return;
-  RemoteTrees::Stage looks, opening;
+  Stage looks, opening;
   for (const std::string& path : opening_) {
     looks.push_back({.act = Act::look, .path = full(path)});
     opening.push_back({.act = Act::set, .path = full(path), .mode = 0700});
@@ -158,7 +165,7 @@ void RemoteTree::open_parents() {
 
 void RemoteTree::do_removals() {
   open_parents();
-  std::vector<RemoteTrees::Stage> stages(1);
+  Stages stages(1);
   std::ptrdiff_t depth = -1;
   for (const auto& [path, is_directory] : removals_) {
     if (!is_directory) {
@@ -180,16 +187,44 @@ void RemoteTree::do_removals() {
 
 void RemoteTree::do_additions() {
   open_parents();
-  make_directories();
-  link_files();
+  const std::vector<const Entry*> files = files_to_make(true);
+  if (!files.empty() && how_ == How::unknown) try_links();
+  const std::vector<RemoteAnswer> found =
+      make(take_directories(), links_to(files), looks_at(files));
+  make_empty_files();
+  report_.files += files.size();
+  std::vector<const Entry*> missing;
+  for (std::size_t i = 0; i < files.size(); ++i)
+    if (!settle(*files[i], found[i])) missing.push_back(files[i]);
+  if (!missing.empty()) link_elsewhere(missing);
   additions_.clear();
-  finish_directories();
+  std::move(closing_.begin(), closing_.end(), std::back_inserter(finished_));
+  closing_.clear();
 }
 
-void RemoteTree::make_directories() {
-  std::vector<RemoteTrees::Stage> stages(1);
+/// Takes the steps of `first`, each of which must succeed, makes links and tells what is seen then:
+/// all in as few round trips as can be had.
+std::vector<RemoteAnswer> RemoteTree::make(const Stages& first, const Stages& links,
+                                           const Stage& looks) {
+  Stages stages = first;
+  if (how_ == How::command) {
+    run(std::exchange(stages, {}));
+    link_by_command(links);
+  } else {
+    stages.insert(stages.end(), links.begin(), links.end());
+  }
+  stages.push_back(looks);
+  std::vector<RemoteAnswer> answers = trees_.run(stages);
+  if (how_ != How::command) demand(first, answers);
+  answers.erase(answers.begin(), answers.end() - static_cast<std::ptrdiff_t>(looks.size()));
+  return answers;
+}
+
+/// Directories that are finished, then those that are new, level by level, and symlinks.
+RemoteTree::Stages RemoteTree::take_directories() {
+  Stages stages{take_finished()};
   std::ptrdiff_t depth = 0;
-  RemoteTrees::Stage symlinks;
+  Stage symlinks;
   for (const Entry& entry : additions_) {
     if (entry.type == FileType::symlink) {
       symlinks.push_back({.act = Act::symlink, .path = full(entry.path), .other = entry.target});
@@ -201,7 +236,7 @@ void RemoteTree::make_directories() {
   }
   report_.symlinks += symlinks.size();
   stages.push_back(std::move(symlinks));
-  run(std::move(stages));
+  return stages;
 }
 
 /// Where readers look, in their order: the object's usual names, below `directory` or in objects/.
@@ -223,10 +258,8 @@ void RemoteTree::try_links() {
                         .other = trees_.full(layout::kRepositoryFile)};
   for (const How how : {How::link, How::command}) {
     how_ = how;
-    make_links({{link}});
-    const RemoteTrees::Stage rest{{.act = Act::look, .path = link.path},
-                                  {.act = Act::remove, .path = link.path}};
-    if (trees_.run_stage(rest).front().outcome == Outcome::done) return;
+    const Stage rest{{.act = Act::look, .path = link.path}, {.act = Act::remove, .path = link.path}};
+    if (make({}, {{link}}, rest).front().outcome == Outcome::done) return;
   }
   fail(ErrorKind::unsupported,
        "hard links to objects cannot be made at {}, neither by SFTP nor by the command ln, or it is "
@@ -234,54 +267,51 @@ void RemoteTree::try_links() {
        trees_.quote(directory_));
 }
 
-void RemoteTree::link_files() {
+/// Of the additions the files with content, or those without.
+std::vector<const Entry*> RemoteTree::files_to_make(bool with_content) const {
   std::vector<const Entry*> files;
-  std::vector<std::unique_ptr<Upload>> empty;
-  for (const Entry& entry : additions_) {
-    if (entry.type != FileType::file) continue;
-    ++report_.files;
-    if (entry.size > 0)
-      files.push_back(&entry);
-    else  // links to it may be needed up to the file system's limit, and save nothing
-      empty.push_back(trees_.create(full(entry.path), kFileMode));
-  }
-  for (const std::unique_ptr<Upload>& upload : empty) upload->close();
-  for (const std::unique_ptr<Upload>& upload : empty) trees_.keep(*upload);
-  if (files.empty()) return;
-  if (how_ == How::unknown) try_links();
-  std::vector<RemoteTrees::Stage> stages;
+  for (const Entry& entry : additions_)
+    if (entry.type == FileType::file && (entry.size > 0) == with_content) files.push_back(&entry);
+  return files;
+}
+
+/// Links to an empty file may be needed up to the file system's limit, and save nothing.
+void RemoteTree::make_empty_files() {
+  std::vector<std::unique_ptr<Upload>> uploads;
+  for (const Entry* file : files_to_make(false))
+    uploads.push_back(trees_.create(full(file->path), kFileMode));
+  for (const std::unique_ptr<Upload>& upload : uploads) upload->close();
+  for (const std::unique_ptr<Upload>& upload : uploads) trees_.keep(*upload);
+  report_.files += uploads.size();
+}
+
+/// One place after the other: a link that is there already keeps the next from being made.
+RemoteTree::Stages RemoteTree::links_to(const std::vector<const Entry*>& files) const {
+  Stages stages;
   for (const Entry* file : files) {
     const auto copy = copies_.find(ContentKey::of(*file->digest, file->check));
     std::size_t at = 0;
     for (const std::string& place :
          copy == copies_.end() ? places_of(*file) : std::vector{full(copy->second)}) {
-      // One place after the other: a link that is there already keeps the next from being made.
       if (stages.size() <= at) stages.resize(at + 1);
       stages[at++].push_back({.act = Act::link, .path = full(file->path), .other = place});
     }
   }
-  make_links(stages);
-  const std::vector<RemoteAnswer> found = look_at(files);
-  std::vector<const Entry*> missing;
-  for (std::size_t i = 0; i < files.size(); ++i)
-    if (!settle(*files[i], found[i])) missing.push_back(files[i]);
-  if (!missing.empty()) link_elsewhere(missing);
+  return stages;
 }
 
-/// What became of them is to be looked at.
-void RemoteTree::make_links(const std::vector<RemoteTrees::Stage>& stages) {
-  if (how_ == How::link)
-    trees_.run(stages);
-  else
-    link_by_command(stages);
+RemoteTree::Stage RemoteTree::looks_at(const std::vector<const Entry*>& files) const {
+  Stage looks;
+  for (const Entry* file : files) looks.push_back({.act = Act::look, .path = full(file->path)});
+  return looks;
 }
 
 /// Where the server's SFTP makes no links its shell may. Names go to the command's standard input.
-void RemoteTree::link_by_command(const std::vector<RemoteTrees::Stage>& stages) {
+void RemoteTree::link_by_command(const Stages& links) {
   RemoteShell* const shell = repository_.backend().shell();
   if (shell == nullptr) return;
   RemoteCommand command{.line = "xargs -0 -n 2 ln -- 2>/dev/null", .input = ""};
-  for (const RemoteTrees::Stage& stage : stages) {
+  for (const Stage& stage : links) {
     for (const RemoteStep& link : stage) {
       command.input.append(link.other).push_back('\0');
       command.input.append(link.path).push_back('\0');
@@ -292,13 +322,6 @@ void RemoteTree::link_by_command(const std::vector<RemoteTrees::Stage>& stages) 
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::network) throw;  // else: no commands to be had
   }
-}
-
-std::vector<RemoteAnswer> RemoteTree::look_at(const std::vector<const Entry*>& entries) {
-  RemoteTrees::Stage looks;
-  for (const Entry* entry : entries)
-    looks.push_back({.act = Act::look, .path = full(entry->path)});
-  return trees_.run_stage(looks);
 }
 
 /// True if the file is made, or reported as damaged. The size is compared always.
@@ -320,16 +343,15 @@ void RemoteTree::link_elsewhere(const std::vector<const Entry*>& files) {
   });
   directories.push_back(layout::kBad);
   for (const Entry* file : files) {
-    std::vector<RemoteTrees::Stage> stages;
+    Stages links;
     const auto try_place = [&](const std::string& place) {
-      stages.push_back({{.act = Act::link, .path = full(file->path), .other = place}});
+      links.push_back({{.act = Act::link, .path = full(file->path), .other = place}});
     };
     const auto copy = copies_.find(ContentKey::of(*file->digest, file->check));
     if (copy != copies_.end()) try_place(full(copy->second));
     for (const RepoPath& directory : directories)
       for (const std::string& place : places_of(*file, directory)) try_place(place);
-    make_links(stages);
-    if (!settle(*file, look_at({file}).front())) copy_file(*file);
+    if (!settle(*file, make({}, links, looks_at({file})).front())) copy_file(*file);
   }
 }
 
@@ -354,8 +376,8 @@ void RemoteTree::report_damage(const Entry& file, const std::string& why) {
   problem_(file.path, why);
 }
 
-void RemoteTree::finish_directories() {
-  RemoteTrees::Stage stage;
+RemoteTree::Stage RemoteTree::take_finished() {
+  Stage stage;
   for (const Entry& directory : finished_) {
     stage.push_back({.act = Act::set,
                      .path = full(directory.path),
@@ -364,8 +386,8 @@ void RemoteTree::finish_directories() {
     fresh_.erase(directory.path);
     changed_.erase(directory.path);
   }
-  run({std::move(stage)});
   finished_.clear();
+  return stage;
 }
 
 }  // namespace

@@ -155,9 +155,13 @@ PageFetcher Repository::page_fetcher() const {
   return [this](const PageRef& ref) { return read_object(ref.sums()); };
 }
 
+PageHint Repository::page_hint() const {
+  if (backend_->traits().cheap_stat) return {};
+  return [this](const PageRef& ref) { expect_object(ref.sums()); };
+}
+
 TreeReader Repository::tree(const Head& head) const {
-  return TreeReader(info_.digest, page_fetcher(), head.tree,
-                    [this](const PageRef& ref) { expect_object(ref.sums()); });
+  return TreeReader(info_.digest, page_fetcher(), head.tree, page_hint());
 }
 
 }  // namespace reverse

@@ -79,6 +79,9 @@ class Repository {
   std::string read_object(const Sums& wanted) const;
   /// A `PageFetcher` over `read_object`. The repository must outlive it.
   PageFetcher page_fetcher() const;
+  /// `expect_object` of a page; empty where a look costs no round trip. The repository must outlive
+  /// it.
+  PageHint page_hint() const;
   /// A reader of the whole tree of `head`.
   TreeReader tree(const Head& head) const;
 

@@ -1,6 +1,7 @@
 #include "libcore/store/tree_compare.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "libcore/base/error.h"
@@ -10,6 +11,27 @@
 namespace reverse {
 
 namespace {
+
+using Lines = std::vector<std::string_view>;
+
+/// Appends the lines of `text`, whole ones.
+void append_lines(Lines& lines, std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    lines.push_back(text.substr(0, end));
+    text.remove_prefix(end + 1);
+  }
+}
+
+/// The lines that only the first has, sorted by their bytes. Sorts both.
+Lines only_in(Lines& lines, Lines& others) {
+  std::sort(lines.begin(), lines.end());
+  std::sort(others.begin(), others.end());
+  Lines only;
+  std::set_difference(lines.begin(), lines.end(), others.begin(), others.end(),
+                      std::back_inserter(only));
+  return only;
+}
 
 /// A page and the line in it that comes next.
 struct Frame {
@@ -51,13 +73,16 @@ class Cursor {
   /// Goes to the first line of the page that the line refers to.
   void enter();
 
-  /// The open page of `level`, if there is one.
-  const Frame* frame(unsigned level) const;
+  /// What is still to come in the open page of `level`, if there is one.
+  Lines lines_to_come(unsigned level) const;
   PageRef parse_reference(std::string_view line) const;
+  /// The lines of a page that will be entered later; its text is kept until then.
+  std::string_view read_ahead(const PageRef& ref);
 
  private:
   const PageRef& page();
   void forget_line();
+  std::string fetch(const PageRef& ref);
 
   const DigestKind kind_;
   const PageFetcher& fetch_;
@@ -66,6 +91,7 @@ class Cursor {
   std::optional<Entry> entry_;
   std::optional<PageRef> page_;
   std::optional<std::string> last_path_;
+  std::map<Digest, std::string> kept_;  // pages that were read ahead
 };
 
 PageRef Cursor::parse_reference(std::string_view line) const {
@@ -108,30 +134,32 @@ void Cursor::skip() {
 void Cursor::enter() {
   Frame below;
   below.ref = page();
-  below.text = fetch_(below.ref);
+  const auto kept = kept_.find(below.ref.page);
+  below.text = kept == kept_.end() ? fetch(below.ref) : std::move(kept->second);
+  if (kept != kept_.end()) kept_.erase(kept);
   below.at = kPageHeader.size();
-  if (!below.text.starts_with(kPageHeader) || below.text.back() != '\n' || below.at_end())
-    fail(ErrorKind::corrupt, "page {}: not a page of this format", below.ref.page.hex());
   forget_line();
   frames_.back().skip_line();
   frames_.push_back(std::move(below));
 }
 
-const Frame* Cursor::frame(unsigned level) const {
-  for (const Frame& frame : frames_)
-    if (frame.ref.level == level) return &frame;
-  return nullptr;
+std::string Cursor::fetch(const PageRef& ref) {
+  std::string text = fetch_(ref);
+  if (!text.starts_with(kPageHeader) || text.back() != '\n' || text.size() == kPageHeader.size())
+    fail(ErrorKind::corrupt, "page {}: not a page of this format", ref.page.hex());
+  return text;
 }
 
-/// The lines that are still to come, sorted by their bytes.
-std::vector<std::string_view> lines_to_come(const Frame& frame) {
-  std::vector<std::string_view> lines;
-  for (std::string_view rest = std::string_view(frame.text).substr(frame.at); !rest.empty();) {
-    std::size_t end = rest.find('\n');
-    lines.push_back(rest.substr(0, end));
-    rest.remove_prefix(end + 1);
-  }
-  std::sort(lines.begin(), lines.end());
+std::string_view Cursor::read_ahead(const PageRef& ref) {
+  const auto place = kept_.find(ref.page);
+  const std::string& text = place != kept_.end() ? place->second : kept_[ref.page] = fetch(ref);
+  return std::string_view(text).substr(kPageHeader.size());
+}
+
+Lines Cursor::lines_to_come(unsigned level) const {
+  Lines lines;
+  for (const Frame& frame : frames_)
+    if (frame.ref.level == level) append_lines(lines, std::string_view(frame.text).substr(frame.at));
   return lines;
 }
 
@@ -149,7 +177,9 @@ class Comparison {
  private:
   void step();
   void take(Cursor& cursor);
-  void look_ahead(const Cursor& cursor, const Cursor& other);
+  void look_ahead(unsigned level, bool in_before, bool in_after);
+  void expect(const Cursor& cursor, const Lines& references);
+  static Lines lines_below(Cursor& cursor, const Lines& references);
 
   Cursor &before_, &after_;
   const DifferenceVisitor& visit_;
@@ -170,8 +200,7 @@ void Comparison::step() {
   if (before_.level() > 0) {
     before_.enter();
     after_.enter();
-    look_ahead(before_, after_);
-    return look_ahead(after_, before_);
+    return look_ahead(before_.level(), true, true);
   }
   visit_(&before_.entry(), &after_.entry());
   before_.skip();
@@ -183,20 +212,37 @@ void Comparison::take(Cursor& cursor) {
   bool is_before = &cursor == &before_;
   if (cursor.level() > 0) {
     cursor.enter();
-    return look_ahead(cursor, is_before ? after_ : before_);
+    return look_ahead(cursor.level(), is_before, !is_before);
   }
   is_before ? visit_(&cursor.entry(), nullptr) : visit_(nullptr, &cursor.entry());
   cursor.skip();
 }
 
-/// Of a page just entered, what the other tree's page does not refer to will be read.
-void Comparison::look_ahead(const Cursor& cursor, const Cursor& other) {
-  if (!hint_ || cursor.level() == 0) return;
-  std::vector<std::string_view> lines = lines_to_come(*cursor.frame(cursor.level())), others, only;
-  if (const Frame* frame = other.frame(cursor.level())) others = lines_to_come(*frame);
-  std::set_difference(lines.begin(), lines.end(), others.begin(), others.end(),
-                      std::back_inserter(only));
-  for (std::string_view line : only) hint_(cursor.parse_reference(line));
+/// Of pages just entered, what the other tree's page does not refer to will be read. Of pages of
+/// pages that is read at once, since one wait then serves for all that differs below them.
+void Comparison::look_ahead(unsigned level, bool in_before, bool in_after) {
+  if (!hint_ || level == 0) return;
+  Lines before = before_.lines_to_come(level), after = after_.lines_to_come(level);
+  const Lines only_before = in_before ? only_in(before, after) : Lines();
+  const Lines only_after = in_after ? only_in(after, before) : Lines();
+  expect(before_, only_before);
+  expect(after_, only_after);
+  if (level == 1) return;
+  Lines below_before = lines_below(before_, only_before), below_after = lines_below(after_, only_after);
+  expect(before_, only_in(below_before, below_after));
+  expect(after_, only_in(below_after, below_before));
+}
+
+void Comparison::expect(const Cursor& cursor, const Lines& references) {
+  for (std::string_view line : references) hint_(cursor.parse_reference(line));
+}
+
+/// All lines of the pages that are referred to.
+Lines Comparison::lines_below(Cursor& cursor, const Lines& references) {
+  Lines lines;
+  for (std::string_view line : references)
+    append_lines(lines, cursor.read_ahead(cursor.parse_reference(line)));
+  return lines;
 }
 
 }  // namespace

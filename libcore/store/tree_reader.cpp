@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "libcore/base/error.h"
@@ -127,11 +128,14 @@ void PageParser::count(const PageRef& ref, std::uint64_t entries) {
 struct Frame {
   PageRef ref;
   Page page;
-  std::size_t next = 0;    // the item to go to next
-  std::size_t hinted = 0;  // the first page that nothing was told of
+  std::size_t next = 0;  // the item to go to next
 };
 
-constexpr std::size_t kPagesAhead = 32;
+// Leaves that are asked for before they are read: a few at first, since often a few are all that is
+// wanted; then, the longer the reading goes on, the more.
+constexpr std::size_t kFirstAhead = 8;
+constexpr std::size_t kMostAhead = 256;
+constexpr std::size_t kInnerAhead = 8;  // likewise pages of pages
 
 }  // namespace
 
@@ -155,19 +159,52 @@ struct TreeReader::State {
   std::vector<Frame> frames;  // from the root down; empty before the first read
   TreeOrder order;
 
-  void open(const PageRef& ref) {
-    Page page = parser.parse(ref, fetch(ref));
-    frames.push_back({ref, std::move(page), 0, 0});
-  }
-  void look_ahead(Frame& frame) {
-    if (!hint) return;
-    const std::size_t end = std::min(frame.next + kPagesAhead, frame.page.pages.size());
-    for (frame.hinted = std::max(frame.hinted, frame.next); frame.hinted < end; ++frame.hinted)
-      hint(frame.page.pages[frame.hinted]);
-  }
+  // Where hints have come to: pages of pages, which are read ahead for that and kept for the reader.
+  std::vector<Frame> ahead;
+  std::map<Digest, Page> kept;
+  std::size_t leaves_read = 0, leaves_ahead = 0;  // since the reader began, or jumped
+
+  void open(const PageRef& ref);
+  void look_ahead();
+  void go_ahead();
   const Entry* next();
-  void descend_to(std::string_view path);
+  void jump_to(std::string_view path);
 };
+
+void TreeReader::State::open(const PageRef& ref) {
+  const auto place = kept.find(ref.page);
+  Page page = place == kept.end() ? parser.parse(ref, fetch(ref)) : std::move(place->second);
+  if (place != kept.end()) kept.erase(place);
+  frames.push_back({ref, std::move(page)});
+}
+
+/// Before the next leaf is opened.
+void TreeReader::State::look_ahead() {
+  if (leaves_read++ == 0) ahead = frames;
+  if (leaves_ahead > 0) --leaves_ahead;
+  const std::size_t wanted = std::min(kFirstAhead + 2 * leaves_read, kMostAhead);
+  while (leaves_ahead < wanted && !ahead.empty()) go_ahead();
+}
+
+void TreeReader::State::go_ahead() {
+  Frame& frame = ahead.back();
+  if (frame.next == frame.page.pages.size()) return ahead.pop_back();
+  const std::vector<PageRef>& pages = frame.page.pages;
+  const PageRef& child = pages[frame.next++];
+  if (child.level == 0) {
+    ++leaves_ahead;
+    return hint(child);
+  }
+  try {
+    std::for_each_n(pages.begin() + static_cast<std::ptrdiff_t>(frame.next - 1),
+                    std::min(kInnerAhead, pages.size() - (frame.next - 1)), hint);
+    Page page = parser.parse(child, fetch(child));
+    kept[child.page] = page;
+    ahead.push_back({child, std::move(page)});
+  } catch (const Error&) {
+    ahead.clear();  // the reader will come to it
+  }
+}
 
 const Entry* TreeReader::State::next() {
   if (frames.empty()) open(root);
@@ -175,7 +212,7 @@ const Entry* TreeReader::State::next() {
     Frame& frame = frames.back();
     if (frame.next < frame.page.entries.size()) return &frame.page.entries[frame.next++];
     if (frame.next < frame.page.pages.size()) {
-      look_ahead(frame);
+      if (hint && frame.ref.level == 1) look_ahead();
       PageRef child = frame.page.pages[frame.next++];
       open(child);
     } else if (frames.size() > 1) {
@@ -187,7 +224,10 @@ const Entry* TreeReader::State::next() {
 }
 
 /// Opens the pages that cover `path`; those that are open already stay.
-void TreeReader::State::descend_to(std::string_view path) {
+void TreeReader::State::jump_to(std::string_view path) {
+  ahead.clear();
+  kept.clear();
+  leaves_read = leaves_ahead = 0;
   if (frames.empty()) open(root);
   auto begins_by = [path](const PageRef& ref) { return compare_paths(ref.first, path) <= 0; };
   std::size_t depth = 0;
@@ -225,7 +265,7 @@ std::optional<Entry> TreeReader::next() {
 }
 
 void TreeReader::seek(std::string_view path) {
-  state_->descend_to(path);
+  state_->jump_to(path);
   state_->order.jump();
 }
 
