@@ -86,7 +86,7 @@ def views(bench):
     """A view beside `cp -al` of the same tree, and its update where one file in a hundred changed."""
     files = 300 if bench.quick else 60_000
     tree, repository = bench.work / "tree", bench.work / "repository"
-    for path in (tree, repository):
+    for path in (tree, repository, bench.work / "cache"):
         measure.remove(path)
     measure.untimed(Command(["cp", "-a", trees.ensure(trees.small_files(files), bench.work / "trees"), tree]))
     backup = Command([bench.binaries / "reverse-backup", "-q", "--cache-dir", bench.work / "cache", "--fsync", "none",
@@ -126,7 +126,8 @@ def far_views(bench):
         return
     shape = trees.equal_files(100 if bench.quick else 10_000, 4096)
     place = bench.work / "server"
-    measure.remove(place)
+    for path in (place, bench.work / "cache"):
+        measure.remove(path)
     tree = place / "tree"
     with server.Server(bench.binaries, place) as running:
         measure.untimed(Command(["cp", "-a", trees.ensure(shape, bench.work / "trees"), tree]))

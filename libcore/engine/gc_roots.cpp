@@ -13,7 +13,6 @@ namespace reverse {
 namespace {
 
 constexpr std::string_view kHeadSuffix = ".yaml";
-constexpr std::size_t kHeadsAhead = 256;  // that a distant backend is asked for at once
 
 bool is_before(const ListedRevision& one, const ListedRevision& other) {
   return one.name < other.name;
@@ -80,13 +79,6 @@ void expect_all(Backend& backend, const std::vector<std::string>& seen,
            printable(revision));
 }
 
-void expect_heads(Backend& backend, const std::vector<std::string>& revisions, std::size_t begin) {
-  std::vector<Expected> heads;
-  for (std::size_t i = begin; i < std::min(begin + kHeadsAhead, revisions.size()); ++i)
-    heads.push_back({layout::head(revisions[i])});
-  backend.expect(heads);
-}
-
 }  // namespace
 
 namespace {
@@ -133,7 +125,7 @@ void read_heads(const Repository& repository, const std::vector<std::string>& re
                 const std::function<void(std::size_t, const Head&)>& visit) {
   for (std::size_t i = 0; i < revisions.size(); ++i) {
     throw_if_stopped(stop);
-    if (i % kHeadsAhead == 0) expect_heads(repository.backend(), revisions, i);
+    repository.expect_heads(revisions, i);
     try {
       visit(i, repository.read_head(revisions[i]));
     } catch (const Error& error) {

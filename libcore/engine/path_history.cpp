@@ -87,10 +87,7 @@ class Updater {
 };
 
 void Updater::update(const RevisionFilter& filter) {
-  std::vector<std::string> present;
-  for (const std::string& set : matching_sets(repository_, filter))
-    for (const std::string& name : repository_.revisions(set)) present.push_back(set + "/" + name);
-  std::sort(present.begin(), present.end());
+  const std::vector<std::string> present = matching_revisions(repository_, filter);
   std::vector<std::string> known;
   std::vector<std::int64_t> gone;
   for (const KnownRevision& revision : history_.revisions()) {
@@ -101,7 +98,11 @@ void Updater::update(const RevisionFilter& filter) {
   }
   history_.drop(gone);
   std::sort(known.begin(), known.end());
-  for (const std::string& revision : without(present, known)) add(revision);
+  const std::vector<std::string> added = without(present, known);
+  for (std::size_t i = 0; i < added.size(); ++i) {
+    repository_.expect_heads(added, i);
+    add(added[i]);
+  }
 }
 
 void Updater::add(const std::string& revision) {

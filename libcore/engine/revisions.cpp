@@ -75,6 +75,10 @@ Selector parse_selector(std::string_view words, Timestamp now) {
 Head pick(const Repository& repository, const std::string& set,
           const std::vector<std::string>& names, const Selector& selector,
           const RevisionFilter& filter) {
+  std::vector<std::string> soon;  // what it takes where all are complete
+  for (auto name = names.rbegin(); name != names.rend() && soon.size() <= selector.back; ++name)
+    soon.push_back(set + "/" + *name);
+  repository.expect_heads(soon, 0);
   for (bool complete_only : {true, false}) {
     std::uint64_t back = selector.back;
     for (auto name = names.rbegin(); name != names.rend(); ++name) {
@@ -200,21 +204,30 @@ std::vector<std::string> matching_sets(const Repository& repository, const Revis
   return sets;
 }
 
+std::vector<std::string> matching_revisions(const Repository& repository,
+                                            const RevisionFilter& filter) {
+  std::vector<std::string> revisions = repository.all_revisions();
+  std::erase_if(revisions, [&](const std::string& revision) {
+    return !fits_set(filter, revision.substr(0, revision.rfind('/')));
+  });
+  return revisions;
+}
+
 void visit_heads(const Repository& repository, const RevisionFilter& filter,
                  const std::function<void(const Head&)>& visit,
                  const std::function<void(const std::string&, const Error&)>& damaged) {
-  for (const std::string& set : matching_sets(repository, filter)) {
-    for (const std::string& name : repository.revisions(set)) {
-      std::optional<Head> head;
-      try {
-        head = repository.read_head(set + "/" + name);
-      } catch (const Error& error) {
-        if (error.kind() == ErrorKind::not_found) continue;  // forgotten meanwhile
-        if (error.kind() != ErrorKind::corrupt) throw;
-        damaged(set + "/" + name, error);
-      }
-      if (head && has_any_tag(*head, filter.tags)) visit(*head);
+  const std::vector<std::string> revisions = matching_revisions(repository, filter);
+  for (std::size_t i = 0; i < revisions.size(); ++i) {
+    repository.expect_heads(revisions, i);
+    std::optional<Head> head;
+    try {
+      head = repository.read_head(revisions[i]);
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::not_found) continue;  // forgotten meanwhile
+      if (error.kind() != ErrorKind::corrupt) throw;
+      damaged(revisions[i], error);
     }
+    if (head && has_any_tag(*head, filter.tags)) visit(*head);
   }
 }
 

@@ -41,6 +41,9 @@ bool has_any_tag(const Head& head, const std::vector<std::string>& tags);
 bool fits_set(const RevisionFilter& filter, const std::string& set);
 /// Sets that `filter` leaves (tags are not looked at).
 std::vector<std::string> matching_sets(const Repository& repository, const RevisionFilter& filter);
+/// "HOST/LABEL/NAME" of each revision of such sets, sorted.
+std::vector<std::string> matching_revisions(const Repository& repository,
+                                            const RevisionFilter& filter);
 
 /// The newest revision of a set, complete ones before others; nullopt if it has none.
 std::optional<Head> newest_head(const Repository& repository, std::string_view set);

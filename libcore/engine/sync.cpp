@@ -20,7 +20,6 @@ namespace reverse {
 namespace {
 
 constexpr int kAttempts = 3;  // a gate that gc closes this often running: somebody else's turn
-constexpr std::size_t kHeadsAhead = 64;
 
 /// "HOST/LABEL/ID8" of a revision's name: what stays the same if it had to take the next second.
 std::string set_and_id(const std::string& revision) {
@@ -216,12 +215,7 @@ void SyncAttempt::leave_out_present() {
 std::optional<Head> SyncAttempt::next_head() {
   while (next_ < names_.size()) {
     throw_if_stopped(deps_.stop);
-    if (next_ % kHeadsAhead == 0) {
-      std::vector<Expected> heads;
-      for (std::size_t i = next_; i < std::min(next_ + kHeadsAhead, names_.size()); ++i)
-        heads.push_back({layout::head(names_[i])});
-      deps_.source.backend().expect(heads);
-    }
+    deps_.source.expect_heads(names_, next_);
     const std::string& name = names_[next_++];
     try {
       Head head = deps_.source.read_head(name);

@@ -14,7 +14,6 @@ namespace reverse {
 namespace {
 
 constexpr std::string_view kHeadSuffix = ".yaml";
-constexpr std::size_t kHeadsAhead = 256;  // that a distant backend is asked for at once
 
 class HeadReader {
  public:
@@ -32,7 +31,7 @@ class HeadReader {
     std::sort(revisions.begin(), revisions.end());
     for (std::size_t i = 0; i < revisions.size(); ++i) {
       throw_if_stopped(deps_.stop);
-      if (i % kHeadsAhead == 0) expect(revisions, i);
+      deps_.repository.expect_heads(revisions, i);
       read(revisions[i]);
     }
     return std::move(heads_);
@@ -75,13 +74,6 @@ class HeadReader {
             "{}/{}", std::string_view(set).substr(layout::kManifests.size() + 1), name));
       });
     return revisions;
-  }
-
-  void expect(const std::vector<std::string>& revisions, std::size_t begin) {
-    std::vector<Expected> heads;
-    for (std::size_t i = begin; i < std::min(begin + kHeadsAhead, revisions.size()); ++i)
-      heads.push_back({layout::head(revisions[i])});
-    backend_.expect(heads);
   }
 
   /// A listing may hide a head, and somebody may have lost one.

@@ -138,6 +138,7 @@ ViewReport change_view(ViewMarker& marker, const ViewSource& source, const ViewS
 ViewReport make_view(const ViewSource& source, const Head& head, const std::string& directory,
                      std::uint32_t mode, const ViewProblem& problem, const std::stop_token& stop) {
   ViewSite& site = source.site;
+  if (const PageHint hint = source.repository.page_hint()) hint(head.tree);
   if (site.is_in_repository(directory))
     fail(ErrorKind::usage, "{} lies in the repository, where views have no place",
          site.quote(directory));
@@ -157,6 +158,7 @@ ViewReport make_view(const ViewSource& source, const Head& head, const std::stri
 ViewReport update_view(const ViewSource& source, const Head& head, const std::string& directory,
                        const ViewProblem& problem, const std::stop_token& stop) {
   ViewSite& site = source.site;
+  if (const PageHint hint = source.repository.page_hint()) hint(head.tree);
   const std::unique_ptr<ViewMarker> marker = site.open_marker(directory, false);
   if (!marker) fail(ErrorKind::not_found, "{} is no view", site.quote(directory));
   const ViewState state = marker->read();

@@ -21,7 +21,7 @@ namespace {
 using Act = RemoteStep::Act;
 using Outcome = RemoteAnswer::Outcome;
 
-constexpr std::size_t kNamesAtOnce = 1024;
+constexpr std::size_t kNamesAtOnce = 4096;
 constexpr std::uint32_t kFileMode = 0444;
 
 std::string parent_of(const std::string& path) {

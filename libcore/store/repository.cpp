@@ -117,6 +117,15 @@ Head Repository::read_head(std::string_view revision) const {
   return head;
 }
 
+void Repository::expect_heads(std::span<const std::string> revisions, std::size_t next) const {
+  constexpr std::size_t kHeadsAhead = 256;
+  if (next % kHeadsAhead != 0) return;
+  std::vector<Expected> heads;
+  for (std::size_t i = next; i < std::min(next + kHeadsAhead, revisions.size()); ++i)
+    heads.push_back({layout::head(revisions[i])});
+  backend_->expect(heads);
+}
+
 void Repository::read_object(const Sums& wanted, ByteSink& sink) const {
   if (is_verified_first(wanted)) return sink.write(read_object(wanted));
   bool found = Places(*backend_, wanted).try_each([&](const RepoPath& path) {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +69,9 @@ class Repository {
   std::vector<std::string> all_revisions() const;
   /// Reads the head of "HOST/LABEL/NAME". Throws `not_found`, `corrupt`.
   Head read_head(std::string_view revision) const;
+  /// Of heads that are read one after the other says, now and then, which come soon
+  /// (`Backend::expect`). `next`: the index of the one to be read now.
+  void expect_heads(std::span<const std::string> revisions, std::size_t next) const;
 
   /// Streams an object to `sink` and hashes it on the way. Tries DIGEST-CHECK, then DIGEST, in
   /// objects/, trash/*/, bad/, then objects/ again. Throws `not_found`, or `corrupt` after the last

@@ -4,6 +4,9 @@
 
 #include "libcore/backend/sftp/child_link.h"
 #include "libcore/backend/sftp/sftp_backend.h"
+#include "libcore/engine/revisions.h"
+#include "libcore/engine/view.h"
+#include "libcore/engine/view_site.h"
 #include "libcore/store/marks.h"
 #include "libcore/store/seen_heads.h"
 #include "tests/engine/client.h"
@@ -147,6 +150,63 @@ TEST_CASE("a machine that knows nothing of a repository lists it, reads what it 
   CHECK(report.head.new_objects <= 1 + 3);  // that one, and pages of another set
   CHECK(place.flights() <= 90);
   CHECK(defects(*look) == Lines{});
+}
+
+TEST_CASE("heads are read together, however many revisions and sets there are", "[flights]") {
+  std::vector<std::uint64_t> flights;
+  for (int sets : {1, 4}) {
+    FarPlace place(Kind::openssh);
+    TempTree source;
+    make_files(source, 3);
+    Client client;
+    const auto near = open_local_backend(place.path(), Durability::none);
+    BackupOptions options = Client::options(source.path());
+    for (int set = 0; set < sets; ++set) {
+      options.label = fmt::format("set{}", set);
+      for (int i = 0; i < sets; ++i) client.back_up(*near, options);
+    }
+    const auto far = place.connect();
+    const Repository repository = Repository::open(*far, false);
+    int heads = 0;
+    visit_heads(repository, {}, [&](const Head&) { ++heads; }, [](auto&, auto&) { FAIL(); });
+    CHECK(heads == sets * sets);
+    flights.push_back(place.flights());
+  }
+  CHECK(flights[0] <= 10);
+  CHECK(flights[1] == flights[0]);
+}
+
+TEST_CASE("a view of a distant revision takes few flights, however many files there are, and so does its update",
+          "[flights]") {
+  std::vector<std::uint64_t> made, updated;
+  for (int count : {30, 1500}) {
+    FarPlace place(Kind::openssh);
+    TempTree source;
+    make_files(source, count);
+    Client client;
+    const auto near = open_local_backend(place.path(), Durability::none);
+    const Head first = client.back_up(*near, Client::options(source.path())).head;
+    for (int i = 0; i < count; i += 10)
+      source.write(fmt::format("d{}/f{}", i % 10, i), fmt::format("changed content {}", i));
+    const Head second = client.back_up(*near, Client::options(source.path())).head;
+    const std::string view = place.path() + "-view";
+    for (const Head& head : {first, second}) {
+      const auto far = place.connect();
+      const Repository repository = Repository::open(*far, false);
+      const auto site = open_remote_views(*far);
+      const bool is_first = head.id == first.id;
+      const ViewReport report =
+          is_first ? make_view({repository, *site}, head, view, 0700, {}, {})
+                   : update_view({repository, *site}, head, view, {}, {});
+      CHECK(report.files == static_cast<std::uint64_t>(is_first ? count : (count + 9) / 10));
+      (is_first ? made : updated).push_back(place.flights());
+    }
+    remove_view(*open_local_views(""), view);
+  }
+  CHECK(made[0] <= 20);
+  CHECK(made[1] <= made[0] + 8);
+  CHECK(updated[0] <= 28);
+  CHECK(updated[1] <= updated[0] + 4);
 }
 
 TEST_CASE("what gc takes out and deletes costs no round trip of its own", "[flights]") {
