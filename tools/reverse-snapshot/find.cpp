@@ -195,7 +195,7 @@ void FindCommand::print(const Found& found, DigestKind kind, Invocation& call) c
   const std::string& newest = found.revisions.back()->name;
   std::string line = fmt::format("{}:{}  {}{}", printable(newest), printable(path),
                                  entry.type == FileType::file ? format_bytes(entry.size) + ", " : "",
-                                 to_display_local(entry.mtime).substr(0, 16));
+                                 minute(entry.mtime));
   if (found.revisions.size() > 1) {
     const std::string& oldest = found.revisions.front()->name;
     line += fmt::format("  ({}, since {})", counted(found.revisions.size(), "revision"),

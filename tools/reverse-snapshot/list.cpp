@@ -26,7 +26,8 @@ class ListCommand : public Command {
   std::optional<std::chrono::seconds> max_age_;
   bool all_ = false;
   Table table_{{Table::Align::left, Table::Align::left, Table::Align::left, Table::Align::right,
-                Table::Align::right, Table::Align::right}};
+                Table::Align::right, Table::Align::right, Table::Align::left}};
+  std::vector<Mark> marks_;
   std::uint64_t revisions_ = 0, hidden_ = 0, bytes_ = 0, new_bytes_ = 0;
   std::vector<std::string> overdue_;
   bool damage_ = false;
@@ -48,10 +49,11 @@ void ListCommand::print(const Head& head, Invocation& call) {
   ++revisions_;
   bytes_ += head.bytes;
   new_bytes_ += head.new_bytes;
-  if (call.output.json()) return call.output.result(revision_json(head));
+  const Mark* mark = find_mark(marks_, head.revision());
+  if (call.output.json()) return call.output.result(revision_json(head, mark));
   table_.row({printable(head.revision()), start_of(head), std::string(to_string(head.outcome)),
               counted(head.files, "file"), format_bytes(head.bytes),
-              "+" + format_bytes(head.new_bytes)});
+              "+" + format_bytes(head.new_bytes), mark != nullptr ? "forgotten" : ""});
 }
 
 bool ListCommand::is_overdue(const std::optional<Head>& newest) const {
@@ -86,6 +88,7 @@ ExitCode ListCommand::execute(Invocation& call) {
   ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 0), call);
   add_sets(access.repository, call.operands, filter_.filter);
   std::vector<std::string> sets = matching_sets(access.repository, filter_.filter);
+  marks_ = list_marks(*access.backend);
   for (const std::string& set : sets) list_set(set, access.repository, call);
   if (max_age_ && sets.empty()) overdue_.push_back("*");  // nothing at all is not good news
   ExitCode code = damage_            ? ExitCode::damage
