@@ -44,9 +44,9 @@ class PathMatcher {
   PathMatcher(const Repository& repository, const KnownRevisions& revisions,
               const std::vector<std::string>& patterns, bool regular)
       : repository_(repository), revisions_(revisions), patterns_(patterns) {
-    if (regular)
-      for (const std::string& pattern : patterns)
-        regexes_.push_back(std::make_unique<Regex>(pattern));
+    Filter check("/");  // what is no pattern is said before anything is read
+    for (const std::string& pattern : patterns)
+      regular ? regexes_.push_back(std::make_unique<Regex>(pattern)) : check.add(pattern);
   }
 
   bool matches(std::int64_t set, std::string_view path, FileType type) {
