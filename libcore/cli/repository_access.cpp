@@ -8,6 +8,7 @@
 #include "libcore/base/text.h"
 #include "libcore/base/units.h"
 #include "libcore/catalog/server_memory.h"
+#include "libcore/cli/output.h"
 #include "libcore/cli/terminal.h"
 #include "libcore/engine/machine.h"
 #include "libcore/engine/show.h"
@@ -135,7 +136,7 @@ RevisionPath resolve(const Repository& repository, const std::string& words,
 }
 
 std::string start_of(const Head& head) {
-  return to_display_local(parse_rfc3339(head.started).value_or(Timestamp{})).substr(0, 16);
+  return minute(parse_rfc3339(head.started).value_or(Timestamp{}));
 }
 
 }  // namespace reverse

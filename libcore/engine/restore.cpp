@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <deque>
 #include <map>
 #include <unordered_map>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "libcore/engine/restore_selection.h"
 #include "libcore/engine/target_maker.h"
 #include "libcore/engine/target_tree.h"
+#include "libcore/store/content_key.h"
 
 namespace reverse {
 
@@ -26,6 +28,7 @@ constexpr unsigned kWriters = 2;
 constexpr std::size_t kQueuedJobs = 1536;
 constexpr std::uint64_t kBytesAhead = 12 << 20;  // fetched before they are asked for
 constexpr std::uint64_t kLargestAhead = 1 << 20;
+constexpr std::size_t kCopiesKnown = 16384;
 constexpr std::uint64_t kCostAhead = 8 << 10;  // of a file besides its bytes
 
 std::string last_component(const std::string& path) { return path.substr(path.rfind('/') + 1); }
@@ -33,6 +36,30 @@ std::string last_component(const std::string& path) { return path.substr(path.rf
 std::string parent_path(const std::string& path) {
   std::size_t slash = path.rfind('/');
   return slash == std::string::npos ? "" : path.substr(0, slash);
+}
+
+/// Contents that were asked for, the last of them. One thread.
+class FirstCopies {
+ public:
+  /// The copy that `job` is to be made from, or, said in the job, that it makes itself.
+  std::shared_ptr<FirstCopy> of(Job& job);
+
+ private:
+  std::map<ContentKey, std::shared_ptr<FirstCopy>> copies_;
+  std::deque<ContentKey> oldest_first_;
+};
+
+std::shared_ptr<FirstCopy> FirstCopies::of(Job& job) {
+  const ContentKey key = ContentKey::of(*job.entry.digest, job.entry.check);
+  auto [at, is_new] = copies_.try_emplace(key);
+  if (!is_new) return at->second;
+  at->second = std::make_shared<FirstCopy>(job.display);
+  job.is_first_copy = true;
+  oldest_first_.push_back(key);
+  if (oldest_first_.size() <= kCopiesKnown) return at->second;
+  copies_.erase(oldest_first_.front());
+  oldest_first_.pop_front();
+  return copies_.at(key);
 }
 
 /// One restore: a thread that reads the tree and makes directories, and threads that make everything else.
@@ -62,6 +89,7 @@ class Restore {
   using Repositories = std::map<std::string, Entry>;
   void plan(const std::stop_token& stop);
   void place(Entry entry, const std::stop_token& stop);
+  void fetch_once(Job& job, const std::stop_token& stop);
   void read_ahead(Job& job, const std::stop_token& stop);
   void enter_directory(Entry entry, bool included);
   void leave_directories(const std::string& path);
@@ -80,6 +108,7 @@ class Restore {
   TargetMaker maker_;
   RestoreSelection selection_;
   ByteBudget ahead_{kBytesAhead};
+  FirstCopies small_copies_, large_copies_;  // apart, so that many small ones displace no large one
   BoundedQueue<Job> jobs_;
   std::shared_ptr<TargetDirectory> target_;
   std::vector<Level> levels_;
@@ -164,16 +193,26 @@ void Restore::place(Entry entry, const std::stop_token& stop) {
   job.entry = std::move(entry);
   if (job.entry.hardlink) join_group(job);
   if (job.directory) job.directory->enter();
-  read_ahead(job, stop);
+  fetch_once(job, stop);
   jobs_.push(std::move(job), stop);
 }
 
-/// A distant repository gives many small files at a time; not those that may be there already.
+/// From a distant repository each content comes once, as long as it is remembered; here a file of
+/// the target is read no faster than one of the repository.
+void Restore::fetch_once(Job& job, const std::stop_token& stop) {
+  const Entry& entry = job.entry;
+  const bool is_read = entry.type == FileType::file && entry.digest && entry.size > 0 &&
+                       (!job.group || job.first_of_group);
+  if (!is_read || options_.dry_run || repository_.backend().traits().cheap_stat) return;
+  FirstCopies& copies = entry.size > kLargestAhead ? large_copies_ : small_copies_;
+  job.copy = copies.of(job);
+  if (job.is_first_copy) read_ahead(job, stop);
+}
+
+/// Many small files come at a time; not those that may be there already.
 void Restore::read_ahead(Job& job, const std::stop_token& stop) {
   const Entry& entry = job.entry;
-  const bool is_read = entry.type == FileType::file && entry.digest && (!job.group || job.first_of_group);
-  if (!is_read || options_.dry_run || entry.size > kLargestAhead) return;
-  if (repository_.backend().traits().cheap_stat || ::access(job.display.c_str(), F_OK) == 0) return;
+  if (entry.size > kLargestAhead || ::access(job.display.c_str(), F_OK) == 0) return;
   job.ahead = ahead_.draw(kCostAhead + entry.size, stop);
   repository_.expect_object(sums_of(entry));
 }

@@ -4,16 +4,18 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
 #include <utility>
 
-#include "libcore/base/random.h"
 #include "libcore/base/stop.h"
 #include "libcore/base/text.h"
+#include "libcore/engine/new_file.h"
 #include "libcore/hash/hasher.h"
 #include "libcore/store/object_copies.h"
+#include "libcore/store/object_places.h"
 
 namespace reverse {
 
@@ -21,37 +23,13 @@ Sums sums_of(const Entry& entry) { return {entry.digest.value_or(Digest()), entr
 
 namespace {
 
-/// A temporary name beside the final one; removed unless it was given away.
-class TemporaryName {
- public:
-  explicit TemporaryName(int directory) : directory_(directory), name_(".reverse-" + random_hex(8)) {}
-  ~TemporaryName() {
-    if (armed_) ::unlinkat(directory_, name_.c_str(), 0);
-  }
-  TemporaryName(const TemporaryName&) = delete;
-  TemporaryName& operator=(const TemporaryName&) = delete;
+constexpr std::size_t kBlock = 1 << 20;  // read at a time
 
-  const char* c_str() const { return name_.c_str(); }
-  void arm() { armed_ = true; }
-
-  /// Renames it to `job`'s name; over an existing file only if `replace`.
-  void give(const Job& job, bool replace) {
-    unsigned flags = replace ? 0 : RENAME_NOREPLACE;
-    if (::renameat2(directory_, name_.c_str(), directory_, job.name.c_str(), flags) != 0) {
-      // A file system without RENAME_NOREPLACE: link does not replace either.
-      bool linked = errno == EINVAL && flags != 0 &&
-                    ::linkat(directory_, name_.c_str(), directory_, job.name.c_str(), 0) == 0;
-      if (!linked) throw_errno(errno, fmt::format("name '{}'", printable(job.display)));
-      return;  // the destructor takes the temporary name away
-    }
-    armed_ = false;
-  }
-
- private:
-  int directory_;
-  std::string name_;
-  bool armed_ = false;
-};
+/// Others wait for what `job` makes, or not.
+void settle(const Job& job, bool made) {
+  if (job.first_of_group) job.group->settle(made);
+  if (job.is_first_copy) job.copy->settle(made);
+}
 
 /// Keeps an error of the target apart from those of the repository.
 class TargetSink : public ByteSink {
@@ -86,7 +64,7 @@ std::string read_link(int directory, const std::string& name) {
 
 }  // namespace
 
-// --- hard links
+// --- what others wait for
 
 LinkGroup::LinkGroup(std::shared_ptr<TargetDirectory> in, std::string as, const Entry& entry)
     : directory(std::move(in)),
@@ -101,14 +79,14 @@ bool LinkGroup::fits(const Entry& entry) const {
          std::pair(entry.device_major, entry.device_minor) == device_;
 }
 
-void LinkGroup::settle(bool made) {
+void Awaited::settle(bool made) {
   std::lock_guard lock(mutex_);
   settled_ = true;
   made_ = made;
   changed_.notify_all();
 }
 
-bool LinkGroup::wait_made(const std::stop_token& stop) {
+bool Awaited::wait_made(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   if (!changed_.wait(lock, stop, [&] { return settled_; })) throw Cancelled();
   return made_;
@@ -137,12 +115,11 @@ MadeResult TargetMaker::make(Job& job, const std::stop_token& stop) {
       result = make_here(directory.fd, job, verdict == Verdict::replace, stop);
     }
   } catch (const Error& error) {
-    if (job.first_of_group) job.group->settle(false);
+    settle(job, false);
     if (is_fatal(error)) throw;
     return {Made::failed, error.what()};
   }
-  if (job.first_of_group)
-    job.group->settle(result.made == Made::made || result.made == Made::skipped);
+  settle(job, result.made == Made::made || result.made == Made::skipped);
   return result;
 }
 
@@ -174,7 +151,7 @@ MadeResult TargetMaker::make_here(int directory, Job& job, bool replace,
   if (is_file && !job.entry.digest)
     return {Made::damaged, "was unreadable when it was backed up: " + job.entry.error};
   if (job.group && !job.first_of_group && link(directory, job, replace, stop)) return {};
-  return is_file ? make_file(directory, job, replace) : make_special(directory, job, replace);
+  return is_file ? make_file(directory, job, replace, stop) : make_special(directory, job, replace);
 }
 
 /// False where the name must be made from its content after all.
@@ -184,28 +161,26 @@ bool TargetMaker::link(int directory, Job& job, bool replace, const std::stop_to
   TemporaryName temporary(directory);
   if (::linkat(first.fd, job.group->name.c_str(), directory, temporary.c_str(), 0) != 0) return false;
   temporary.arm();
-  temporary.give(job, replace);
+  temporary.give({directory, job.name, job.display}, replace);
   return true;
 }
 
-MadeResult TargetMaker::make_file(int directory, const Job& job, bool replace) {
-  TemporaryName temporary(directory);
-  UniqueFd fd(::openat(directory, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd) throw_errno(errno, fmt::format("create '{}'", printable(job.display)));
-  temporary.arm();
-  MadeResult fetched = fetch(fd.get(), job);
+MadeResult TargetMaker::make_file(int directory, const Job& job, bool replace,
+                                  const std::stop_token& stop) {
+  NewFile file({directory, job.name, job.display});
+  MadeResult fetched = fetch(file.fd(), job, stop);
   if (fetched.made == Made::damaged && options_.salvage)
     fetched.is_salvaged = salvage(directory, job);
   if (fetched.made != Made::made) return fetched;
-  metadata_.apply(fd.get(), job.entry, job.display);
-  if (::close(fd.release()) != 0) throw_errno(errno, fmt::format("close '{}'", printable(job.display)));
-  if (options_.verify) verify_written(directory, temporary.c_str(), job);
-  temporary.give(job, replace);
+  metadata_.apply(file.fd(), job.entry, job.display);
+  if (options_.verify) verify_written(file, job);
+  file.give(replace);
   return {};
 }
 
-MadeResult TargetMaker::fetch(int fd, const Job& job) {
+MadeResult TargetMaker::fetch(int fd, const Job& job, const std::stop_token& stop) {
   FileSink file(fd, options_.sparse || job.entry.sparse, job.display);
+  if (job.copy && !job.is_first_copy && copy_first(job, file, stop)) return {};
   TargetSink sink(file);
   try {
     read_whole_copy(repository_, sums_of(job.entry), sink, [&file] { file.restart(); });
@@ -217,24 +192,41 @@ MadeResult TargetMaker::fetch(int fd, const Job& job) {
   return {};
 }
 
+/// False where the content must be fetched after all: whoever the file belongs to may have changed it.
+bool TargetMaker::copy_first(const Job& job, FileSink& file, const std::stop_token& stop) const {
+  if (!job.copy->wait_made(stop)) return false;
+  const UniqueFd from(
+      ::open(job.copy->path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat status {};
+  if (!from || ::fstat(from.get(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
+  HashingSink sink(job.entry.digest->kind(), file);
+  std::string block(std::min<std::uint64_t>(kBlock, job.entry.size + 1), '\0');
+  try {
+    while (std::size_t n = read_full(from.get(), block.data(), block.size(), job.copy->path))
+      sink.write({block.data(), n});
+  } catch (const Error& error) {
+    if (is_fatal(error)) throw;
+    file.restart();
+    return false;
+  }
+  if (sink.finish() != sums_of(job.entry)) {
+    file.restart();
+    return false;
+  }
+  file.finish();
+  return true;
+}
+
 /// What there is of damaged content gets a name that nobody takes for the file's. False if there is
 /// nothing, or that name is taken.
 bool TargetMaker::salvage(int directory, const Job& job) {
-  Job damaged{.entry = {},
-              .directory = nullptr,
-              .name = job.name + ".damaged",
-              .display = job.display + ".damaged",
-              .group = nullptr,
-              .ahead = {}};
-  TemporaryName temporary(directory);
-  UniqueFd fd(::openat(directory, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd) throw_errno(errno, fmt::format("create '{}'", printable(damaged.display)));
-  temporary.arm();
-  FileSink file(fd.get(), false, damaged.display);
+  const std::string name = job.name + ".damaged", display = job.display + ".damaged";
+  NewFile damaged({directory, name, display});
+  FileSink file(damaged.fd(), false, display);
   try {
     read_damaged_object(repository_, sums_of(job.entry), file);
     file.finish();
-    temporary.give(damaged, false);
+    damaged.give(false);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::exists) throw;
     return false;
@@ -242,14 +234,13 @@ bool TargetMaker::salvage(int directory, const Job& job) {
   return true;
 }
 
-void TargetMaker::verify_written(int directory, const std::string& name, const Job& job) const {
-  UniqueFd fd(::openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd) throw_errno(errno, fmt::format("read back '{}'", printable(job.display)));
+void TargetMaker::verify_written(const NewFile& file, const Job& job) const {
+  const UniqueFd fd = file.open_again();
   // Past the page cache: what is checked is what the disk holds.
   if (::fdatasync(fd.get()) != 0) throw_errno(errno, fmt::format("sync '{}'", printable(job.display)));
   ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
   Hasher hasher(job.entry.digest->kind());
-  std::string block(1 << 20, '\0');
+  std::string block(kBlock, '\0');
   while (std::size_t n = read_full(fd.get(), block.data(), block.size(), job.display))
     hasher.update({block.data(), n});
   if (hasher.finish() != sums_of(job.entry))
@@ -271,7 +262,7 @@ MadeResult TargetMaker::make_special(int directory, const Job& job, bool replace
   if (made != 0) throw_errno(errno, fmt::format("make '{}'", printable(job.display)));
   temporary.arm();
   metadata_.apply_to_name(directory, temporary.c_str(), entry, job.display);
-  temporary.give(job, replace);
+  temporary.give({directory, job.name, job.display}, replace);
   return {};
 }
 

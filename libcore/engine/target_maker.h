@@ -14,19 +14,31 @@
 
 namespace reverse {
 
+class NewFile;
+
 /// Of the content that a file's entry names.
 Sums sums_of(const Entry& entry);
 
+/// What one thread makes and others wait for. Thread-safe.
+class Awaited {
+ public:
+  void settle(bool made);
+  /// Waits until it is settled; false if it was not made. Throws `Cancelled`.
+  bool wait_made(const std::stop_token& stop);
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  bool settled_ = false, made_ = false;
+};
+
 /// The first name of a hard-link group; later ones become links to it once it is made. Thread-safe.
-class LinkGroup {
+class LinkGroup : public Awaited {
  public:
   LinkGroup(std::shared_ptr<TargetDirectory> directory, std::string name, const Entry& entry);
 
   /// Whether `entry` really is the same content, whatever the revision says of its group.
   bool fits(const Entry& entry) const;
-  void settle(bool made);
-  /// Waits until the first name was made; false if it was not.
-  bool wait_made(const std::stop_token& stop);
 
   const std::shared_ptr<TargetDirectory> directory;
   const std::string name;
@@ -36,9 +48,13 @@ class LinkGroup {
   const Sums sums_;
   const std::string target_;
   const std::pair<std::uint32_t, std::uint32_t> device_;
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  bool settled_ = false, made_ = false;
+};
+
+/// The first file with a content; others are copied from it, so that the content is fetched once.
+class FirstCopy : public Awaited {
+ public:
+  explicit FirstCopy(std::string where) : path(std::move(where)) {}
+  const std::string path;
 };
 
 /// One name to be made in the target, other than a directory.
@@ -49,6 +65,8 @@ struct Job {
   std::string display;               ///< the whole path, for messages
   std::shared_ptr<LinkGroup> group;  ///< null: no hard link
   bool first_of_group = false;
+  std::shared_ptr<FirstCopy> copy;  ///< null: the content is fetched, whoever has it
+  bool is_first_copy = false;
   ByteBudget::Share ahead;  ///< of what is fetched before it is asked for
 };
 
@@ -81,11 +99,12 @@ class TargetMaker {
   Verdict judge(int directory, const std::string& name, const Entry& entry) const;
   MadeResult make_here(int directory, Job& job, bool replace, const std::stop_token& stop);
   bool link(int directory, Job& job, bool replace, const std::stop_token& stop);
-  MadeResult make_file(int directory, const Job& job, bool replace);
-  MadeResult fetch(int fd, const Job& job);
+  MadeResult make_file(int directory, const Job& job, bool replace, const std::stop_token& stop);
+  MadeResult fetch(int fd, const Job& job, const std::stop_token& stop);
+  bool copy_first(const Job& job, FileSink& file, const std::stop_token& stop) const;
   bool salvage(int directory, const Job& job);
   MadeResult make_special(int directory, const Job& job, bool replace);
-  void verify_written(int directory, const std::string& name, const Job& job) const;
+  void verify_written(const NewFile& file, const Job& job) const;
 
   const Repository& repository_;
   const RestoreOptions& options_;

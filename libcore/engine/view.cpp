@@ -135,16 +135,21 @@ ViewReport change_view(ViewMarker& marker, const ViewSource& source, const ViewS
 
 }  // namespace
 
+void expect_outside_repository(const ViewSite& site, const std::string& directory) {
+  if (site.is_in_repository(directory))
+    fail(ErrorKind::usage, "{} lies in the repository, where views have no place",
+         site.quote(directory));
+}
+
 ViewReport make_view(const ViewSource& source, const Head& head, const std::string& directory,
                      std::uint32_t mode, const ViewProblem& problem, const std::stop_token& stop) {
   ViewSite& site = source.site;
   if (const PageHint hint = source.repository.page_hint()) hint(head.tree);
-  if (site.is_in_repository(directory))
-    fail(ErrorKind::usage, "{} lies in the repository, where views have no place",
-         site.quote(directory));
+  expect_outside_repository(site, directory);
   const bool is_there = site.mode_of(directory).has_value();
   if (is_there && !site.open_marker(directory, false))
-    fail(ErrorKind::exists, "{} is there already, and no view", site.quote(directory));
+    fail(ErrorKind::exists, "{} is there already, and no view: name a directory that is not there yet",
+         site.quote(directory));
   const std::unique_ptr<ViewMarker> marker = site.open_marker(directory, true);
   if (is_there) {
     if (marker->read().is_whole)

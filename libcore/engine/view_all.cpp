@@ -2,7 +2,6 @@
 #include <map>
 
 #include "libcore/base/error.h"
-#include "libcore/base/sorted.h"
 #include "libcore/base/stop.h"
 #include "libcore/engine/view.h"
 #include "libcore/engine/view_site.h"
@@ -17,12 +16,11 @@ constexpr const char* kLatest = "latest";
 /// The views that one set is to have: by name below its directory, the revision's name in the set.
 using Views = std::map<std::string, std::string>;
 
-Views wanted_views(const Repository& repository,
-                                                const std::string& set,
-                                                const std::vector<std::string>& marked) {
+Views wanted_views(const Repository& repository, const std::string& set,
+                   const std::vector<Mark>& marks) {
   Views views;
   for (const std::string& name : repository.revisions(set)) {
-    if (holds(marked, set + "/" + name)) continue;
+    if (find_mark(marks, set + "/" + name) != nullptr) continue;
     std::string time = name.substr(0, name.find('-'));
     views.emplace(views.count(time) == 0 ? time : name, name);
   }
@@ -137,12 +135,12 @@ void Collection::remove_others(const std::string& set, const Views& wanted) {
 }
 
 ViewReport Collection::update() {
+  expect_outside_repository(source_.site, directory_);
   ensure_directory(directory_);
-  std::vector<std::string> marked;
-  for (const Mark& mark : list_marks(source_.repository.backend())) marked.push_back(mark.revision);
+  const std::vector<Mark> marks = list_marks(source_.repository.backend());
   std::map<std::string, Views> wanted;
   for (const std::string& set : source_.repository.sets()) {
-    wanted[set] = wanted_views(source_.repository, set, marked);
+    wanted[set] = wanted_views(source_.repository, set, marks);
     make_missing(set, wanted[set]);
     point_latest(set, wanted[set]);
   }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 
 #include "libcore/base/error.h"
 #include "libcore/base/fd.h"
@@ -50,6 +51,9 @@ std::unique_ptr<LocalMarker> LocalMarker::open(const std::string& directory, boo
   UniqueFd fd(::open(path.c_str(), flags, 0600));
   if (fd.get() < 0) {
     if (errno == ENOENT && !create) return nullptr;
+    if (errno == ENOENT)
+      fail(ErrorKind::not_found, "'{}' cannot be made: there is no directory '{}'",
+           printable(directory), printable(directory.substr(0, directory.rfind('/'))));
     throw_errno(errno, fmt::format("open '{}'", printable(path)));
   }
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 || !is_at(fd.get(), path))
@@ -88,9 +92,7 @@ class LocalViews : public ViewSite {
   std::string quote(const std::string& path) const override {
     return fmt::format("'{}'", printable(path));
   }
-  bool is_in_repository(const std::string& path) const override {
-    return !root_.empty() && (path + "/").starts_with(root_ + "/");
-  }
+  bool is_in_repository(const std::string& path) const override;
   std::unique_ptr<ViewMarker> open_marker(const std::string& directory, bool create) override {
     return LocalMarker::open(directory, create);
   }
@@ -112,6 +114,15 @@ class LocalViews : public ViewSite {
  private:
   const std::string root_;
 };
+
+/// By whatever symlinks it is reached.
+bool LocalViews::is_in_repository(const std::string& path) const {
+  namespace fs = std::filesystem;
+  if (root_.empty()) return false;
+  std::error_code error;
+  const fs::path place = fs::weakly_canonical(path, error), root = fs::canonical(root_, error);
+  return !error && (place.string() + "/").starts_with(root.string() + "/");
+}
 
 std::vector<std::optional<ViewState>> LocalViews::states(const std::vector<std::string>& views) {
   std::vector<std::optional<ViewState>> found;

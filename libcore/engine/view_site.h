@@ -100,6 +100,9 @@ class ViewSite {
   virtual void remove_if_empty(const std::string& directory) = 0;
 };
 
+/// Throws `usage` if `directory` lies in the repository.
+void expect_outside_repository(const ViewSite& site, const std::string& directory);
+
 /// Views on this machine, of the repository in `root`; "" where it does not matter.
 std::unique_ptr<ViewSite> open_local_views(std::string root);
 /// Views on the machine that `backend` reaches; it must outlive them. Throws `unsupported` where that

@@ -68,6 +68,13 @@ std::vector<Mark> list_marks(Backend& backend) {
   return marks_in(list_trees(backend, {layout::kForgotten}, kDepth));
 }
 
+const Mark* find_mark(const std::vector<Mark>& marks, std::string_view revision) {
+  const auto at = std::lower_bound(
+      marks.begin(), marks.end(), revision,
+      [](const Mark& mark, std::string_view wanted) { return mark.revision < wanted; });
+  return at != marks.end() && at->revision == revision ? &*at : nullptr;
+}
+
 std::vector<std::string> make_marks(Backend& backend, const std::vector<std::string>& revisions) {
   std::vector<std::string> made;
   std::span<const std::string> rest = revisions;

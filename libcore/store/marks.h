@@ -24,6 +24,8 @@ struct Mark {
 std::vector<Mark> marks_in(const TreeListing& listing);
 /// All marks there are.
 std::vector<Mark> list_marks(Backend& backend);
+/// The mark of a revision in such a list; nullptr if it has none.
+const Mark* find_mark(const std::vector<Mark>& marks, std::string_view revision);
 
 /// Marks revisions, durably; gives up the reserve if the disk is full. Returns those that had no
 /// mark before; where there was one, it keeps its age.

@@ -73,6 +73,10 @@ pid=$!
 for _ in {1..2000}; do [ "$(find back -name '[1-9]*' 2>/dev/null | wc -l)" -gt 20 ] && break; kill -0 $pid 2>/dev/null || break; done
 kill -9 $pid 2>/dev/null
 wait $pid 2>/dev/null
+case $(stat -f -c %T .) in
+ext2/ext3 | tmpfs | xfs | btrfs) [ -z "$(find back -name '.*')" ] || fail "left behind: $(find back -name '.*')" ;;
+*) skip "nothing is left behind: files without names may be unknown here" ;;
+esac
 there=$(find back -type f -not -name '.*' | wc -l)
 expect 0 reverse restore --json ./many-repo latest -t ./back
 [ "$(json files_skipped)" = "$there" ] || fail "$there were there, $(json files_skipped) were skipped"

@@ -100,6 +100,23 @@ mv kept "repo/trash/0123456789abcdef0123456789abcdef/$object"
 expect 0 reverse view -q "lb:$PWD/repo" latest "lb:$PWD/far"
 [ "$(cat far/docs/7)" = 'content 7' ] || fail "another content"
 
+step "an object without room for links is copied once, and the copy is linked"
+object=$(echo text | md5sum)
+mkdir links
+if command -v perl >/dev/null && perl -e 'for (1..70000) { link($ARGV[0], "links/$_") or exit($!{EMLINK} ? 0 : 2) } exit 1' "repo/objects/${object:0:2}/${object%% *}"; then
+  expect 0 reverse view --json "lb:$PWD/repo" latest "lb:$PWD/full"
+  [ "$(json copied)" = 1 ] || fail "copied: $(json copied)"
+  [ "$(cat full/same full/docs/deep/er/file)" = $'text\ntext' ] || fail "another content"
+  [ "$(stat -c '%i %h %a' full/same)" = "$(stat -c '%i 2 444' full/docs/deep/er/file)" ] || fail "the copy is not linked to"
+  expect 0 reverse view --remove "lb:$PWD/full"
+else
+  skip "links that run out: no perl, or this file system allows more than 70,000"
+fi
+
+step "a place for a view that is not there is named"
+expect 1 reverse view "lb:$PWD/repo" latest "lb:$PWD/nowhere/view"
+says stderr "$PWD/nowhere"
+
 step "where there are neither links nor commands, that is said, and nothing is left"
 sftp_server='internal-sftp -P hardlink' meet_server
 expect 1 reverse view --no-remote-exec "lb:$PWD/repo" latest "lb:$PWD/none"

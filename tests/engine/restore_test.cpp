@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "libcore/base/fd.h"
@@ -103,6 +104,68 @@ TEST_CASE("what is done with a name that is there depends on it and on the mode 
   CHECK(restored.report.files_restored == (row.replaced ? 5 : 4));
   CHECK(restored.report.failed == 0);
   CHECK(target.read("docs/old/c.txt") == "text of c");
+}
+
+// --- contents that occur many times
+
+/// How often objects were read to restore `f`, other than pages.
+struct FarRestore {
+  FarRestore(const Place& place, const std::string& revision, const RestoreOptions& options) {
+    const auto backend = place.connect();
+    backend->pretend_to_be_far();
+    backend->set_hook([this](std::string_view call, const RepoPath& path, std::uint64_t) {
+      if (call == "read" && path.starts_with("objects/")) ++reads[path];
+    });
+    restored = restore(*backend, revision, options);
+  }
+  int most_reads() const {
+    int most = 0;
+    for (const auto& [path, times] : reads) most = std::max(most, times);
+    return most;
+  }
+  std::map<std::string, int> reads;
+  Restored restored;
+};
+
+TEST_CASE("a content that occurs many times is fetched once from far away") {
+  TempTree source;
+  for (int i = 0; i < 40; ++i) source.write("d" + std::to_string(i % 7) + "/" + std::to_string(i), "same");
+  source.write("large", std::string(3 << 20, 'x'));
+  source.write("sub/large again", std::string(3 << 20, 'x'), 0600);
+  source.set_mtime("sub/large again", kTime);
+  Place place;
+  Client().back_up(place, source.path());
+  TempTree target;
+  const FarRestore far(place, "latest", into(target.path()));
+  CHECK(far.most_reads() == 1);
+  CHECK(far.restored.report.files_restored == 42);
+  CHECK(target.read("d3/3") == "same");
+  CHECK(target.read("sub/large again") == std::string(3 << 20, 'x'));
+  struct stat status {};
+  REQUIRE(::stat((target / "sub/large again").c_str(), &status) == 0);
+  CHECK((status.st_mode & 07777) == 0600);
+  CHECK(status.st_mtim.tv_sec == kTime.seconds);
+}
+
+TEST_CASE("a first copy that is not what it should be is copied by nobody") {
+  TempTree source;
+  source.write("a", "content");
+  source.write("b", "content");
+  source.set_mtime("a", kTime);
+  Place place;
+  Client().back_up(place, source.path());
+  TempTree target;
+  target.write("a", "another");  // size and time fit: it is taken for restored
+  target.set_mtime("a", kTime);
+  const FarRestore far(place, "latest", into(target.path()));
+  CHECK(far.restored.report.files_skipped == 1);
+  CHECK(target.read("b") == "content");
+
+  TempTree kept;
+  kept.symlink("b", "a");
+  const FarRestore other(place, "latest", into(kept.path()));
+  CHECK(other.restored.report.files_kept == 1);
+  CHECK(kept.read("b") == "content");
 }
 
 TEST_CASE("restored twice, a tree stays as it is and nothing is written the second time") {

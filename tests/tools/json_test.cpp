@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "tests/tools/workplace.h"
 #include "tools/reverse-backup/command.h"
@@ -135,6 +136,20 @@ TEST_CASE("backup --json: several sources have a summary each, and one for the r
   CHECK(objects[2]["exit_code"] == 1);
 }
 
+TEST_CASE("restore --json: what is damaged is an error, and counted", "[tools]") {
+  Workplace work;
+  work.write_small_tree();
+  REQUIRE(work.backup({"-q"}).code == 0);
+  REQUIRE(std::filesystem::remove(work.repo() + "/objects/9f/9f9f90dbe3e5ee1218c86b8839db1995"));
+  const ToolRun run = work.restore({"--json", "latest", "-t", work.target()});
+  CHECK(results(run).back()["files_damaged"] == 1);
+  const Objects talk = json_lines(run.err);
+  REQUIRE(talk.size() == 1);
+  CHECK(talk[0]["message_type"] == "error");
+  CHECK(talk[0]["item"] == "docs/a.txt");
+  CHECK(talk[0]["during"] == "damaged");
+}
+
 TEST_CASE("restore --json: its summary has the documented fields", "[tools]") {
   Workplace work;
   work.write_small_tree();
@@ -161,6 +176,32 @@ TEST_CASE("list --json: revisions have the documented fields", "[tools]") {
          "outcome", "tags", "total_files_processed", "total_bytes_processed", "data_added"});
   CHECK(objects[1]["previous"] == objects[0]["id"]);
   CHECK(objects[0]["source"] == work.source.path());
+  check_fields(objects[2], {"revisions", "total_bytes", "data_added", "overdue"});
+  const auto late = results(work.reverse({"list", "--json", "--max-age", "0", work.repo()})).back();
+  CHECK(late["overdue"] == nlohmann::json({objects[0]["set"]}));
+}
+
+TEST_CASE("forget and unforget --json: a line for each revision; list and show tell it",
+          "[tools]") {
+  Workplace work;
+  work.write_small_tree();
+  REQUIRE(work.backup({"-q"}).code == 0);
+  REQUIRE(work.backup({"-q"}).code == 0);
+  for (const auto& [verb, action] : {std::pair{"forget", "forget"}, {"unforget", "keep"}}) {
+    const Objects objects = results(work.reverse({verb, "--json", work.repo(), "latest~1"}));
+    REQUIRE(objects.size() == 2);
+    CHECK(objects[0]["message_type"] == "retention");
+    CHECK(objects[0]["action"] == action);
+    CHECK(objects[0]["changed"] == true);
+    check_fields(objects[0], {"revision"});
+    check_fields(objects[1], {"changed", "dry_run"});
+    const bool is_forgotten = verb == std::string("forget");
+    const Objects listed = results(work.reverse({"list", "--json", work.repo()}));
+    CHECK(listed[0].contains("forgotten_since") == is_forgotten);
+    CHECK(!listed[1].contains("forgotten_since"));
+    const Objects shown = results(work.reverse({"show", "--json", work.repo(), "latest~1"}));
+    CHECK(shown[0].contains("forgotten_since") == is_forgotten);
+  }
 }
 
 TEST_CASE("ls --json: nodes have the documented fields", "[tools]") {
@@ -177,6 +218,89 @@ TEST_CASE("ls --json: nodes have the documented fields", "[tools]") {
   CHECK(objects[0]["md5"] == "9f9f90dbe3e5ee1218c86b8839db1995");
   CHECK(objects[1]["type"] == "symlink");
   CHECK(objects[1]["target"] == "a.txt");
+}
+
+TEST_CASE("find --json: a node for each revision, as ls has it", "[tools]") {
+  Workplace work;
+  work.source.write("bad\xff.txt", "alpha\n", 0640);
+  REQUIRE(work.backup({"-q"}).code == 0);
+  REQUIRE(work.backup({"-q"}).code == 0);
+  const Objects objects = results(work.reverse({"find", "--json", work.repo(), "*.txt"}));
+  REQUIRE(objects.size() == 3);
+  const Objects listed = results(work.reverse({"ls", "--json", work.repo(), "latest"}));
+  CHECK(objects[1] == listed[0]);
+  CHECK(objects[1]["pathx"] == "bad%FF.txt");
+  CHECK(!objects[1].contains("path"));
+  CHECK(objects[2]["found"] == 1);
+}
+
+TEST_CASE("diff --json: each kind of change has its letter", "[tools]") {
+  Workplace work;
+  work.write_small_tree();
+  work.source.write("type", "a file");
+  REQUIRE(work.backup({"-q"}).code == 0);
+  work.source.rename("docs/a.txt", "moved.txt");
+  work.source.write("c.txt", "another\n");
+  work.source.set_mode("docs/b.txt", 0600);
+  work.source.remove("type");
+  work.source.symlink("c.txt", "type");
+  REQUIRE(work.backup({"-q"}).code == 0);
+  const Objects objects = results(work.reverse({"diff", "--json", work.repo(), "latest"}));
+  std::map<std::string, nlohmann::json> changes;
+  for (const auto& object : objects)
+    if (object["message_type"] == "change") changes[object["path"]] = object;
+  CHECK(changes["moved.txt"]["modifier"] == "R");
+  CHECK(changes["moved.txt"]["moved_from"] == "docs/a.txt");
+  CHECK(changes["c.txt"]["modifier"] == "M");
+  CHECK(changes["docs/b.txt"]["modifier"] == "U");
+  CHECK(changes["type"]["modifier"] == "T");
+  check_fields(objects.back(),
+               {"files_added", "files_removed", "files_modified", "files_moved",
+                "metadata_changed", "dirs_added", "dirs_removed", "bytes_added", "bytes_removed"});
+}
+
+TEST_CASE("stats and inventory --json have the documented fields", "[tools]") {
+  Workplace work;
+  work.write_small_tree();
+  REQUIRE(work.backup({"-q"}).code == 0);
+  const Objects stats = results(work.reverse({"stats", "--json", work.repo()}));
+  REQUIRE(stats.size() == 3);
+  CHECK(stats[0]["message_type"] == "revision_stats");
+  check_fields(stats[0], {"revision", "set", "logical_bytes", "alone_bytes", "alone_contents"});
+  CHECK(stats[1]["message_type"] == "set_stats");
+  check_fields(stats[1], {"set", "revisions", "logical_bytes", "unique_bytes", "unique_contents"});
+  check_fields(stats[2], {"logical_bytes", "unique_bytes", "unique_contents"});
+  const Objects inventory = results(work.reverse({"inventory", "--json", work.repo()}));
+  CHECK(inventory[0]["message_type"] == "repository");
+  check_fields(inventory[0], {"id"});
+  for (std::size_t i = 1; i + 1 < inventory.size(); ++i) {
+    CHECK(inventory[i]["message_type"] == "inventory");
+    CHECK(inventory[i].contains("object") != inventory[i].contains("revision"));
+  }
+}
+
+TEST_CASE("view --json: its summary has the documented fields, however it is called", "[tools]") {
+  Workplace work;
+  work.write_small_tree();
+  REQUIRE(work.backup({"-q"}).code == 0);
+  const std::string view = work.harness / "view", all = work.harness / "all";
+  for (const Words& call : {Words{work.repo(), "latest", view},
+                            {"--update", work.repo(), "latest", view},
+                            {"--all", work.repo(), all}}) {
+    Words words{"view", "--json"};
+    words.insert(words.end(), call.begin(), call.end());
+    const Objects objects = results(work.reverse(words));
+    REQUIRE(objects.size() == 1);
+    check_fields(objects[0], {"files", "directories", "symlinks", "copied", "removed", "left_out",
+                              "damaged", "cloned"});
+    CHECK(objects[0]["files"] == (call.front() == "--update" ? 0 : 3));
+  }
+  CHECK(results(work.reverse({"view", "--json", "--remove", view})).size() == 1);
+  std::string made = all + "/desk/";
+  for (const auto& set : std::filesystem::directory_iterator(made))
+    for (const auto& file : std::filesystem::directory_iterator(set))
+      if (file.is_directory() && !file.is_symlink())
+        CHECK(work.reverse({"view", "-q", "--remove", file.path()}).code == 0);
 }
 
 TEST_CASE("show and init --json end with a summary", "[tools]") {

@@ -118,6 +118,13 @@ TEST_CASE("views are made and removed only where they may be", "[tools]") {
   CHECK(fs::exists(work.place()));
   fs::remove(work.place());
   CHECK(work.view({work.repo(), "desk/home", work.repo() + "/view"}).code == 2);
+  fs::create_directory_symlink(work.repo() + "/objects", work.harness / "link");
+  CHECK(work.view({work.repo(), "desk/home", work.harness / "link" + "/view"}).code == 2);
+  CHECK(work.view({"--all", work.repo(), work.repo() + "/views"}).code == 2);
+  CHECK(!fs::exists(work.repo() + "/views"));
+  const ToolRun nowhere = work.view({work.repo(), "desk/home", work.harness / "none/view"});
+  CHECK(nowhere.code == 1);
+  CHECK_THAT(nowhere.err, Contains("there is no directory '" + (work.harness / "none")));
   CHECK(work.view({work.repo(), "desk/home"}).code == 2);
   CHECK(work.view({work.repo(), "desk/home:docs", work.place()}).code == 2);
   CHECK(work.view({"--all", "--update", work.repo(), work.place()}).code == 2);

@@ -44,9 +44,9 @@ class PathMatcher {
   PathMatcher(const Repository& repository, const KnownRevisions& revisions,
               const std::vector<std::string>& patterns, bool regular)
       : repository_(repository), revisions_(revisions), patterns_(patterns) {
-    if (regular)
-      for (const std::string& pattern : patterns)
-        regexes_.push_back(std::make_unique<Regex>(pattern));
+    Filter check("/");  // what is no pattern is said before anything is read
+    for (const std::string& pattern : patterns)
+      regular ? regexes_.push_back(std::make_unique<Regex>(pattern)) : check.add(pattern);
   }
 
   bool matches(std::int64_t set, std::string_view path, FileType type) {
@@ -195,7 +195,7 @@ void FindCommand::print(const Found& found, DigestKind kind, Invocation& call) c
   const std::string& newest = found.revisions.back()->name;
   std::string line = fmt::format("{}:{}  {}{}", printable(newest), printable(path),
                                  entry.type == FileType::file ? format_bytes(entry.size) + ", " : "",
-                                 to_display_local(entry.mtime).substr(0, 16));
+                                 minute(entry.mtime));
   if (found.revisions.size() > 1) {
     const std::string& oldest = found.revisions.front()->name;
     line += fmt::format("  ({}, since {})", counted(found.revisions.size(), "revision"),

@@ -17,7 +17,9 @@ class ListCommand : public Command {
   ExitCode execute(Invocation& call) override;
 
  private:
-  void list_set(const std::string& set, const Repository& repository, Invocation& call);
+  std::map<std::string, std::vector<Head>> read_heads(const Repository& repository,
+                                                      Invocation& call);
+  void list_set(const std::string& set, std::vector<Head> heads, Invocation& call);
   void print(const Head& head, Invocation& call);
   bool is_overdue(const std::optional<Head>& newest) const;
 
@@ -26,7 +28,8 @@ class ListCommand : public Command {
   std::optional<std::chrono::seconds> max_age_;
   bool all_ = false;
   Table table_{{Table::Align::left, Table::Align::left, Table::Align::left, Table::Align::right,
-                Table::Align::right, Table::Align::right}};
+                Table::Align::right, Table::Align::right, Table::Align::left}};
+  std::vector<Mark> marks_;
   std::uint64_t revisions_ = 0, hidden_ = 0, bytes_ = 0, new_bytes_ = 0;
   std::vector<std::string> overdue_;
   bool damage_ = false;
@@ -48,10 +51,11 @@ void ListCommand::print(const Head& head, Invocation& call) {
   ++revisions_;
   bytes_ += head.bytes;
   new_bytes_ += head.new_bytes;
-  if (call.output.json()) return call.output.result(revision_json(head));
+  const Mark* mark = find_mark(marks_, head.revision());
+  if (call.output.json()) return call.output.result(revision_json(head, mark));
   table_.row({printable(head.revision()), start_of(head), std::string(to_string(head.outcome)),
               counted(head.files, "file"), format_bytes(head.bytes),
-              "+" + format_bytes(head.new_bytes)});
+              "+" + format_bytes(head.new_bytes), mark != nullptr ? "forgotten" : ""});
 }
 
 bool ListCommand::is_overdue(const std::optional<Head>& newest) const {
@@ -60,17 +64,22 @@ bool ListCommand::is_overdue(const std::optional<Head>& newest) const {
   return !finished || plus_seconds(*finished, max_age_->count()) < now();
 }
 
-/// A set's revisions, oldest first, as far as they are asked for.
-void ListCommand::list_set(const std::string& set, const Repository& repository, Invocation& call) {
-  std::vector<Head> heads;
-  RevisionFilter only = filter_.filter;
-  only.sets = {set};
+/// By set, oldest first; sets without revisions are left out.
+std::map<std::string, std::vector<Head>> ListCommand::read_heads(const Repository& repository,
+                                                                 Invocation& call) {
+  std::map<std::string, std::vector<Head>> heads;
   auto damaged = [&](const std::string& name, const Error& error) {
     call.output.problem(name, "read", error.what());
     damage_ = true;
   };
   visit_heads(
-      repository, only, [&](const Head& head) { heads.push_back(head); }, damaged);
+      repository, filter_.filter, [&](const Head& head) { heads[head.set()].push_back(head); },
+      damaged);
+  return heads;
+}
+
+/// A set's revisions, as far as they are asked for.
+void ListCommand::list_set(const std::string& set, std::vector<Head> heads, Invocation& call) {
   std::optional<Head> newest_complete;
   for (const Head& head : heads)
     if (head.outcome == Outcome::complete) newest_complete = head;
@@ -85,8 +94,10 @@ void ListCommand::list_set(const std::string& set, const Repository& repository,
 ExitCode ListCommand::execute(Invocation& call) {
   ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 0), call);
   add_sets(access.repository, call.operands, filter_.filter);
-  std::vector<std::string> sets = matching_sets(access.repository, filter_.filter);
-  for (const std::string& set : sets) list_set(set, access.repository, call);
+  const std::vector<std::string> sets = matching_sets(access.repository, filter_.filter);
+  marks_ = list_marks(*access.backend);
+  std::map<std::string, std::vector<Head>> heads = read_heads(access.repository, call);
+  for (const std::string& set : sets) list_set(set, std::move(heads[set]), call);
   if (max_age_ && sets.empty()) overdue_.push_back("*");  // nothing at all is not good news
   ExitCode code = damage_            ? ExitCode::damage
                   : overdue_.empty() ? ExitCode::ok

@@ -52,7 +52,7 @@ void LsCommand::print(const Entry& entry, const Head& head, Invocation& call) {
   auto [user, group] = owner_names(entry);
   std::string line = fmt::format("{} {:<8} {:<8} {:>12} {} {}", permissions(entry), user, group,
                                  format_count(entry.size),
-                                 to_display_local(entry.mtime).substr(0, 16), printable(path));
+                                 minute(entry.mtime), printable(path));
   if (entry.type == FileType::symlink) line += " -> " + printable(entry.target);
   if (!entry.error.empty()) line += fmt::format("  (unreadable: {})", printable(entry.error));
   if (entry.changed) line += "  (changed while read)";

@@ -25,7 +25,7 @@ class ShowCommand : public Command {
  private:
   void show_repository(const ReadAccess& access, Invocation& call);
   void show_server(Backend& backend, Invocation& call);
-  void show_revision(const Head& head, Invocation& call);
+  void show_revision(const Head& head, const std::vector<Mark>& marks, Invocation& call);
 
   FilterOptions filter_;
   bool yaml_ = false, server_ = false;
@@ -49,7 +49,7 @@ ExitCode ShowCommand::execute(Invocation& call) {
     write_flat_yaml(access.repository, found.head,
                     [&](std::string_view text) { call.io.out.write(text); });
   else
-    show_revision(found.head, call);
+    show_revision(found.head, list_marks(*access.backend), call);
   return ExitCode::ok;
 }
 
@@ -113,9 +113,11 @@ void ShowCommand::show_server(Backend& backend, Invocation& call) {
   for (const std::string& extension : report.extensions) row("  offers", printable(extension));
 }
 
-void ShowCommand::show_revision(const Head& head, Invocation& call) {
+void ShowCommand::show_revision(const Head& head, const std::vector<Mark>& marks,
+                                Invocation& call) {
+  const Mark* mark = find_mark(marks, head.revision());
   if (call.output.json()) {
-    call.output.result(revision_json(head));
+    call.output.result(revision_json(head, mark));
     return call.output.result(JsonLine("summary").add("exit_code", 0));
   }
   auto row = [&](const char* key, const std::string& value) {
@@ -127,6 +129,7 @@ void ShowCommand::show_revision(const Head& head, Invocation& call) {
   row("started", head.started);
   row("finished", head.finished);
   row("outcome", std::string(to_string(head.outcome)));
+  if (mark != nullptr) row("forgotten", minute(mark->made) + " ('reverse unforget' takes it back)");
   row("holds", fmt::format("{} entries, {}, {}", format_count(head.entries),
                            counted(head.files, "file"), format_bytes(head.bytes)));
   row("stored",

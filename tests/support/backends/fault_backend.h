@@ -32,7 +32,8 @@ class FaultBackend final : public Backend {
   /// `call`: the function's name; `n`: 1 for the first call of all.
   using Hook = std::function<void(std::string_view call, const RepoPath& path, std::uint64_t n)>;
 
-  explicit FaultBackend(std::unique_ptr<Backend> inner) : inner_(std::move(inner)) {}
+  explicit FaultBackend(std::unique_ptr<Backend> inner)
+      : inner_(std::move(inner)), traits_(inner_->traits()) {}
   /// Fails the test if a queued fault was never met, unless an exception is under way.
   ~FaultBackend() override;
 
@@ -41,6 +42,8 @@ class FaultBackend final : public Backend {
   /// Runs before every call, one thread at a time; may throw, or kill the process. It must not
   /// call this backend.
   void set_hook(Hook hook);
+  /// Says of itself that each call takes a round trip.
+  void pretend_to_be_far() { traits_.cheap_stat = false; }
   /// The `nth` call from now on (1: the next) named `call` throws an error of `kind`.
   void queue_fault(const std::string& call, ErrorKind kind, std::uint64_t nth = 1);
   /// The `nth` call from now on, whatever it is, and all later ones throw `Crash`: the process is
@@ -51,7 +54,7 @@ class FaultBackend final : public Backend {
   std::uint64_t calls() const;
   std::uint64_t calls(const std::string& name) const;
 
-  const BackendTraits& traits() const override { return inner_->traits(); }
+  const BackendTraits& traits() const override { return traits_; }
   std::string display(const RepoPath& path) const override { return inner_->display(path); }
 
   std::optional<FileStat> stat(const RepoPath& path) override;
@@ -89,6 +92,7 @@ class FaultBackend final : public Backend {
   void bury(std::unique_ptr<Upload> upload);
 
   std::unique_ptr<Backend> inner_;
+  BackendTraits traits_;
   mutable std::mutex mutex_;
   Hook hook_;
   std::uint64_t calls_ = 0;
