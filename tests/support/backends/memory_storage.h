@@ -22,6 +22,8 @@ class MemoryStorage {
   /// stay for which `survives` holds (none if it is empty); files that were never published
   /// lose their bytes. Uploads under way are dead: they do nothing any more.
   void power_cut(const std::function<bool()>& survives = {});
+  /// Another medium with the same files, all of them durable.
+  std::shared_ptr<MemoryStorage> copy();
   /// How many changes to names a power cut could lose now.
   std::size_t volatile_changes();
   /// The time that new files get; the system's unless set.
@@ -62,6 +64,8 @@ class MemoryStorage {
 
   Place find(const RepoPath& path);
   NodePtr make_node(FileType type, std::uint32_t mode);
+  NodePtr add(const NodePtr& node);
+  NodePtr add_copy(const Node& original);
   void apply(const void* owner, std::vector<Edit> edits);
   void make_durable(const std::function<bool(const Change&)>& wanted);
 
