@@ -115,6 +115,18 @@ TEST_CASE("again, only the head of the run is added, and none if nothing changed
   CHECK(f.place.objects() == objects);
 }
 
+TEST_CASE("between digests what was hashed once is not read again", "[nested]") {
+  Nest f;
+  Repository::create(*f.place.connect(), DigestKind::sha256);
+  CHECK(f.client.back_up(f.place, f.options()).nested_revisions == 1);
+  f.inner_source.write("c", "later content");
+  f.client.back_up(*f.inner(), f.inner_options());
+  fs::remove(f.outer / "kept/repo" + "/" + object_of("inner content"));  // nobody looks
+  CHECK(f.client.back_up(f.place, f.options()).nested_revisions == 1);
+  CHECK(heads_of(f.place).size() == 4);
+  CHECK(defects(f.place) == Lines{});
+}
+
 TEST_CASE("a dry run tells how many nested revisions would be copied", "[nested]") {
   Nest f;
   Repository::create(*f.place.connect(), DigestKind::md5);
