@@ -4,9 +4,9 @@
 
 #include "libcore/store/marks.h"
 #include "tests/engine/gc_scene.h"
+#include "tests/engine/medium.h"
 #include "tests/engine/sync_scene.h"
 #include "tests/engine/test_clock.h"
-#include "tests/support/backends/memory_backend.h"
 
 // What else may happen at any call of a sync to either repository: gc, a kill, a power cut. What is
 // published is whole, on both sides, and the next sync ends it. In memory, so that every call can be
@@ -17,23 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Lines = std::vector<std::string>;
-
-/// A repository's medium, and connections to it.
-class Medium {
- public:
-  explicit Medium(std::shared_ptr<MemoryStorage> storage = std::make_shared<MemoryStorage>())
-      : storage_(std::move(storage)) {}
-  Medium copy() const { return Medium(storage_->copy()); }
-  MemoryStorage& storage() const { return *storage_; }
-  std::unique_ptr<FaultBackend> connect() const {
-    return std::make_unique<FaultBackend>(std::make_unique<MemoryBackend>(storage_));
-  }
-  Lines revisions() const { return Repository::open(*connect(), false).all_revisions(); }
-  void check_is_sound() const { CHECK(defects(*connect()) == Lines{}); }
-
- private:
-  std::shared_ptr<MemoryStorage> storage_;
-};
 
 /// A repository of three small revisions, and another one that has the first of them.
 struct Begun {
@@ -77,7 +60,7 @@ struct Attempt {
   void check_next_ends_it(const Begun& begun) {
     sync(*from.connect(), *to.connect(), machine);
     CHECK(to.revisions() == begun.names);
-    to.check_is_sound();
+    CHECK(defects(to) == Lines{});
   }
 
   const Medium from, to;
@@ -129,7 +112,7 @@ TEST_CASE("whatever gc collects in the source at any call of a sync, what is cop
     Lines names = attempt.to.revisions();
     if (names.size() < 3) names.insert(names.begin() + 1, begun.names[1]);
     CHECK(names == begun.names);
-    attempt.to.check_is_sound();
+    CHECK(defects(attempt.to) == Lines{});
     return is_met;
   });
 }
@@ -144,7 +127,7 @@ TEST_CASE("whatever gc collects in the target at any call of a sync, all is copi
     to->set_hook(at_call(n, is_met, [&] { collect(*attempt.to.connect(), at_once()); }));
     sync(*attempt.from.connect(), *to, attempt.machine);
     CHECK(attempt.to.revisions() == begun.names);
-    attempt.to.check_is_sound();
+    CHECK(defects(attempt.to) == Lines{});
     return is_met;
   });
 }
@@ -155,10 +138,10 @@ TEST_CASE("killed at any call to the source, a sync leaves both sides sound, and
   for_every_call([&](std::uint64_t n) {
     Attempt attempt(begun);
     const bool is_killed = attempt.crashes(crashing_at(n, attempt.from), attempt.to.connect());
-    attempt.to.check_is_sound();
+    CHECK(defects(attempt.to) == Lines{});
     attempt.check_next_ends_it(begun);
     CHECK(attempt.from.revisions() == begun.names);
-    attempt.from.check_is_sound();
+    CHECK(defects(attempt.from) == Lines{});
     return is_killed;
   });
 }
@@ -171,7 +154,7 @@ TEST_CASE("killed at any call to the target, over and over, a sync leaves both s
     bool is_killed = false;
     for (int kills = 0; kills < 2; ++kills) {
       is_killed = attempt.crashes(attempt.from.connect(), crashing_at(n, attempt.to));
-      attempt.to.check_is_sound();
+      CHECK(defects(attempt.to) == Lines{});
     }
     attempt.check_next_ends_it(begun);
     return is_killed;
@@ -187,7 +170,7 @@ TEST_CASE("when power fails at any call to the target, whatever names survive, w
     const bool is_killed = attempt.crashes(attempt.from.connect(), crashing_at(n, attempt.to));
     const auto survival = n % 3;  // none, all, or any
     attempt.to.storage().power_cut([&] { return survival == 1 || (survival == 2 && random() % 2); });
-    attempt.to.check_is_sound();
+    CHECK(defects(attempt.to) == Lines{});
     attempt.check_next_ends_it(begun);
     return is_killed;
   });

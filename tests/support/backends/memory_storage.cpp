@@ -1,11 +1,17 @@
 #include "tests/support/backends/memory_storage.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "libcore/base/text.h"
 
 namespace reverse {
+
+MemoryStorage::MemoryStorage() {
+  static std::atomic<int> count = 0;
+  name_ = fmt::format("memory{}", ++count);
+}
 
 void MemoryStorage::power_cut(const std::function<bool()>& survives) {
   std::lock_guard lock(mutex_);
@@ -25,6 +31,7 @@ std::shared_ptr<MemoryStorage> MemoryStorage::copy() {
   std::lock_guard lock(mutex_);
   auto other = std::make_shared<MemoryStorage>();
   other->clock_ = clock_;
+  other->name_ = name_;
   for (const auto& [name, root] : top_->entries) other->top_->entries[name] = other->add_copy(*root);
   other->top_->durable_entries = other->top_->entries;
   return other;
