@@ -30,4 +30,8 @@ class Translations {
   virtual void save() = 0;
 };
 
+/// Opens what this machine has noted of a repository's contents.
+using OpenTranslations =
+    std::function<std::unique_ptr<Translations>(const std::string& repository_id)>;
+
 }  // namespace reverse

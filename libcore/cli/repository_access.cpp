@@ -99,6 +99,18 @@ std::unique_ptr<History> open_history(const Repository& repository, Invocation& 
                        [&](const std::string& message) { call.output.warning(message); });
 }
 
+std::unique_ptr<PresentSet> open_present_set(const std::string& repository_id, Invocation& call) {
+  return PresentSet::open(call.common.cache_dir, repository_id,
+                          [&](const std::string& message) { call.output.warning(message); });
+}
+
+OpenTranslations translations_of(Invocation& call) {
+  return [&call](const std::string& repository_id) {
+    return Translations::open(call.common.cache_dir, repository_id,
+                              [&call](const std::string& what) { call.output.warning(what); });
+  };
+}
+
 std::string this_host(const CommonOptions& common) {
   return set_component(common.environment_host ? *common.environment_host : host_name());
 }

@@ -6,6 +6,8 @@
 
 #include "libcore/catalog/catalog.h"
 #include "libcore/catalog/history.h"
+#include "libcore/catalog/present_set.h"
+#include "libcore/catalog/translations.h"
 #include "libcore/cli/location.h"
 #include "libcore/cli/tool.h"
 #include "libcore/engine/open_repository.h"
@@ -35,6 +37,12 @@ std::unique_ptr<Catalog> open_catalog(Invocation& call);
 
 /// What `call`'s cache directory knows of the paths in a repository.
 std::unique_ptr<History> open_history(const Repository& repository, Invocation& call);
+
+/// What it knows to be in a repository.
+std::unique_ptr<PresentSet> open_present_set(const std::string& repository_id, Invocation& call);
+
+/// What it has noted of repositories' contents, for whoever asks while `call` runs.
+OpenTranslations translations_of(Invocation& call);
 
 /// This machine's host part of set names: REVERSE_HOST, else its name.
 std::string this_host(const CommonOptions& common);

@@ -378,7 +378,8 @@ bool Attempt::merge(NestedRepository& nested, Assembler& assembler) {
                         if (revision.is_published || revision.has_vanished) return;
                         assembler.note_problem(nested.path, "repository",
                                                revision.head.revision() + " is damaged", true);
-                      }};
+                      },
+                      deps_.open_translations};
   SyncReport report;
   const bool came_through = sync_into(deps, all, options_.dry_run ? nullptr : &writer_, report);
   nested.added = report.copied;

@@ -10,6 +10,7 @@
 
 #include "libcore/catalog/catalog.h"
 #include "libcore/catalog/present_set.h"
+#include "libcore/catalog/translations.h"
 #include "libcore/engine/expect_backup.h"
 #include "libcore/engine/large_uploads.h"
 #include "libcore/engine/observer.h"
@@ -61,6 +62,7 @@ struct BackupDeps {
   std::stop_token stop;
   OpenJournal open_uploads = {};  ///< so that large files go on where an earlier run stopped
   AskedHead* asked_head = nullptr;  ///< taken by the first attempt, if there is one
+  OpenTranslations open_translations = {};  ///< for nested repositories, as `SyncDeps` has it
 };
 
 struct BackupReport {

@@ -174,7 +174,9 @@ void RevisionCopier::send_from_source(const Sums& from, const Sums& to, const st
     });
   } catch (const ContentError& failure) {
     if (failure.is_targets)
-      add_obstacle({Obstacle::Kind::too_large, from, path, failure.error.what()});
+      add_obstacle({Obstacle::Kind::too_large, from, path,
+                    fmt::format("{} are too large for the target: {}", format_bytes(to.size),
+                                failure.error.what())});
     else
       add_source_error(from, path, failure.error);
   }

@@ -142,6 +142,7 @@ class SyncAttempt {
   std::optional<Head> first_;
   RepositoryWriter* writer_ = nullptr;
   std::unique_ptr<CopyTarget> target_;
+  std::unique_ptr<Translations> translations_;
   std::unique_ptr<RevisionCopier> copier_;
   bool gate_closed_ = false;
 };
@@ -169,8 +170,12 @@ bool SyncAttempt::run_through(RepositoryWriter* writer) {
     target_ = std::make_unique<WritingTarget>(*writer_, options_.elsewhere, options_.max_bytes);
   else
     target_ = std::make_unique<PlannedTarget>(deps_.target, options_.elsewhere, options_.max_bytes);
-  copier_ = std::make_unique<RevisionCopier>(RevisionCopier::Parts{
-      deps_.source, deps_.target, deps_.target_digest, *target_, deps_.observer.progress, deps_.translations});
+  const RepositoryInfo& source = deps_.source.info();
+  if (deps_.open_translations && deps_.target_digest != source.digest)
+    translations_ = deps_.open_translations(source.id);
+  copier_ = std::make_unique<RevisionCopier>(
+      RevisionCopier::Parts{deps_.source, deps_.target, deps_.target_digest, *target_,
+                            deps_.observer.progress, translations_.get()});
   Pipeline pipeline(deps_.stop);
   copier_->start(pipeline);
   pipeline.run_here([&] {

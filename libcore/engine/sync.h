@@ -61,8 +61,8 @@ struct SyncDeps {
   Observer& observer;
   std::stop_token stop;
   std::function<void(const SyncedRevision&)> tell;  ///< after each revision
-  /// Of the source, where the target has another digest; nullptr: everything is hashed each time.
-  Translations* translations = nullptr;
+  /// Asked for the source's where the target has another digest; empty: everything is hashed each time.
+  OpenTranslations open_translations = {};
 };
 
 /// Copies revisions with all they need, as far as the target lacks it; removes nothing. A revision

@@ -5,7 +5,8 @@
 . "$E2E/lib.sh"
 . "$E2E/ssh_lib.sh"
 
-rounds=30
+days=30
+quiet_until=25
 
 step "two servers, by the names of two machines"
 start_server
@@ -25,23 +26,33 @@ for machine in phone homepc workpc; do
   for i in {1..40}; do echo "file $i of $machine" >"$machine/files/sub/$i"; done
   echo "on every machine" >"$machine/files/same"
 done
-settle
 
-# on MACHINE ARGUMENT...: reverse, as that machine runs it.
+running=()
+# on MACHINE ARGUMENT...: reverse, as that machine runs it, beside the others.
 on() {
   local machine=$1
   shift
-  expect 0 env REVERSE_HOST="$machine" REVERSE_CACHE_DIR="$PWD/$machine/cache" reverse -q "$@"
-  silent stdout stderr
+  REVERSE_HOST="$machine" REVERSE_CACHE_DIR="$PWD/$machine/cache" reverse -q "$@" >"$machine/said" 2>&1 &
+  running+=($!)
+}
+# all_done: what was started ends well, without a word.
+all_done() {
+  local run
+  for run in "${running[@]}"; do wait "$run" || fail "exit code $?: $(cat ./*/said)"; done
+  cat ./*/said >stdout
+  silent stdout
+  running=()
 }
 
-# day [OPTION]: each machine once, as its user would.
+# day [OPTION]: each machine as its user would, all at the same time.
 day() {
   on phone "$@" "$PWD/phone/files" "homepc:$PWD/homepc/backup"
   on homepc "$@" "$PWD/homepc/files" "$PWD/homepc/backup"
-  on homepc "$PWD/homepc/backup" "workpc:$PWD/workpc/backup"
   on workpc "$@" "$PWD/workpc/files" "$PWD/workpc/backup"
+  all_done
+  on homepc "$PWD/homepc/backup" "workpc:$PWD/workpc/backup"
   on workpc "$PWD/workpc/backup" "homepc:$PWD/homepc/backup"
+  all_done
 }
 
 # files MACHINE: all files of its repository, with their sizes.
@@ -56,17 +67,17 @@ for machine in homepc workpc; do
   [ "$(objects "$machine/backup")" -le 150 ] || fail "$machine has $(objects "$machine/backup") objects"
 done
 
-step "up to day $rounds, nothing changes"
-for ((i = 4; i <= rounds; i++)); do day --skip-if-unchanged; done
+step "up to day $quiet_until, nothing changes"
+for ((day = 4; day <= quiet_until; day++)); do day --skip-if-unchanged; done
 for machine in homepc workpc; do
   files "$machine" | diff "$machine.before" - >stdout || fail "$machine has grown"
 done
 
-step "five days on which each run publishes: a head a run, and nothing else"
-for i in 1 2 3 4 5; do
+step "up to day $days each run publishes: a head a run, and nothing else"
+for ((day = quiet_until + 1; day <= days; day++)); do
   day
   for machine in homepc workpc; do
-    [ "$(heads "$machine")" = $((3 + 3 * i)) ] || fail "$machine has $(heads "$machine") revisions on day $i"
+    [ "$(heads "$machine")" = $((3 + 3 * (day - quiet_until))) ] || fail "$machine has $(heads "$machine") revisions on day $day"
     [ "$(objects "$machine/backup")" = "$(grep -c ^objects "$machine.before")" ] || fail "$machine has new objects"
   done
 done

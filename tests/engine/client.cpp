@@ -98,7 +98,10 @@ BackupReport Client::back_up(Backend& backend, const BackupOptions& options,
   const auto open_uploads = [&] {
     return UploadJournal::open(cache(), opened.repository.info().id, warn);
   };
-  return run_backup({opened.repository, *catalog, *present, *observer, stop, open_uploads, &asked}, options);
+  return run_backup(
+      {opened.repository, *catalog, *present, *observer, stop, open_uploads, &asked,
+       [&](const std::string& id) { return Translations::open(cache(), id, warn); }},
+      options);
 }
 
 BackupReport Client::back_up(const Place& place, const BackupOptions& options) {

@@ -1,5 +1,4 @@
 #include <catch2/catch.hpp>
-#include <filesystem>
 #include <random>
 #include <set>
 
@@ -7,12 +6,11 @@
 #include "tests/engine/sync_scene.h"
 #include "tests/engine/test_clock.h"
 
-// Sync as a union: whatever is done in whatever order, and whatever else is at work on either side.
+// Sync as a union: whatever is done in whatever order.
 
 namespace reverse {
 namespace {
 
-namespace fs = std::filesystem;
 using Lines = std::vector<std::string>;
 using Names = std::set<std::string>;
 
@@ -144,45 +142,6 @@ class World {
   RevisionTrees expected_;
 };
 
-/// Runs `act` before call `n`.
-FaultBackend::Hook at_call(std::uint64_t n, std::function<void()> act) {
-  return [n, act = std::move(act)](std::string_view, const RepoPath&, std::uint64_t number) {
-    if (number == n) act();
-  };
-}
-
-/// A repository of three revisions, and another one that has the first of them.
-struct Begun : Versions {
-  Begun() {
-    for (int version = 0; version < 3; ++version) names.push_back(back_up(version));
-    SyncOptions first;
-    first.selection.revisions = {names[0]};
-    sync(place, other, machine, first);
-  }
-  /// Copies of both, to try something on.
-  struct Try {
-    explicit Try(const Begun& begun) {
-      fs::copy(begun.place.path(), from.path(), fs::copy_options::recursive);
-      fs::copy(begun.other.path(), to.path(), fs::copy_options::recursive);
-      fs::copy(begun.machine.cache(), machine.cache(), fs::copy_options::recursive);
-    }
-    Place from, to;
-    Client machine;
-  };
-  /// Calls to the source and to the target by a sync that nobody disturbs.
-  std::pair<std::uint64_t, std::uint64_t> calls() const {
-    const Try undisturbed(*this);
-    const auto from = undisturbed.from.connect();
-    const auto to = undisturbed.to.connect();
-    sync(*from, *to, undisturbed.machine);
-    return {from->calls(), to->calls()};
-  }
-
-  Lines names;
-  Place other;
-  Client machine;
-};
-
 }  // namespace
 
 TEST_CASE("after any syncs, backups, marks and collections, syncs make all repositories equal",
@@ -212,79 +171,6 @@ TEST_CASE("after any syncs, backups, marks and collections, syncs make all repos
     CHECK(files_below(world.machine(i).place, "objects") ==
           files_below(world.machine(0).place, "objects"));
     CHECK(defects(world.machine(i).place) == Lines{});
-  }
-}
-
-TEST_CASE("whatever gc collects in the source at any call of a sync, what is copied is whole",
-          "[sync]") {
-  const Begun begun;
-  for (std::uint64_t n = 1; n <= begun.calls().first; n += 1 + n / 20) {
-    CAPTURE(n);
-    Begun::Try trial(begun);
-    const auto from = trial.from.connect();
-    from->set_hook(at_call(n, [&] {
-      forget(trial.from, begun.names[1]);
-      collect(trial.from, at_once());
-    }));
-    const SyncReport report = sync(*from, *trial.to.connect(), trial.machine).report;
-    CHECK(report.damaged == 0);
-    Lines names = revisions_of(trial.to);
-    if (names.size() < 3) names.insert(names.begin() + 1, begun.names[1]);
-    CHECK(names == begun.names);
-    CHECK(defects(trial.to) == Lines{});
-  }
-}
-
-TEST_CASE("whatever gc collects in the target at any call of a sync, all is copied and whole",
-          "[sync]") {
-  const Begun begun;
-  for (std::uint64_t n = 1; n <= begun.calls().second; n += 1 + n / 20) {
-    CAPTURE(n);
-    Begun::Try trial(begun);
-    const auto to = trial.to.connect();
-    to->set_hook(at_call(n, [&] { collect(trial.to, at_once()); }));
-    sync(*trial.from.connect(), *to, trial.machine);
-    CHECK(revisions_of(trial.to) == begun.names);
-    CHECK(defects(trial.to) == Lines{});
-  }
-}
-
-TEST_CASE("killed at any call to the source, a sync leaves both sides sound, and the next one ends it",
-          "[sync]") {
-  const Begun begun;
-  const auto before = begun.place.files();
-  for (std::uint64_t n = 1; n <= begun.calls().first; n += 1 + n / 20) {
-    CAPTURE(n);
-    Begun::Try trial(begun);
-    {
-      const auto from = trial.from.connect();
-      from->crash_at(n);
-      try {
-        sync(*from, *trial.to.connect(), trial.machine);
-      } catch (const Crash&) {
-      }
-    }
-    CHECK(defects(trial.to) == Lines{});
-    CHECK(trial.from.files() == before);
-    sync(trial.from, trial.to, trial.machine);
-    CHECK(revisions_of(trial.to) == begun.names);
-    CHECK(defects(trial.to) == Lines{});
-  }
-}
-
-TEST_CASE("a process that is killed at any call to the target leaves nothing in the way of the next one",
-          "[sync]") {
-  const Begun begun;
-  for (std::uint64_t n = 1; n <= begun.calls().second; n += 1 + n / 20) {
-    CAPTURE(n);
-    Begun::Try trial(begun);
-    for (int kills = 0; kills < 2; ++kills) {
-      run_killed(trial.to, n, [&](Backend& to) { sync(*trial.from.connect(), to, trial.machine); });
-      CHECK(defects(trial.to) == Lines{});
-    }
-    sync(trial.from, trial.to, trial.machine);
-    CHECK(revisions_of(trial.to) == begun.names);
-    CHECK(defects(trial.to) == Lines{});
   }
 }
 

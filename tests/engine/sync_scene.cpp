@@ -20,11 +20,10 @@ Synced sync(Backend& from, Backend& to, const Client& client, const SyncOptions&
   if (options.elsewhere) target.repository.declare_partial();
   const auto present = PresentSet::open(client.cache(), target.repository.info().id, warn);
   const Repository source = Repository::open(from, false);
-  const auto translations = Translations::open(client.cache(), source.info().id, warn);
   synced.report = run_sync(
       {source, &target.repository, target.repository.info().digest, present.get(), *synced.observer,
        stop, [&](const SyncedRevision& revision) { synced.revisions.push_back(revision); },
-       translations.get()},
+       [&](const std::string& id) { return Translations::open(client.cache(), id, warn); }},
       options);
   return synced;
 }

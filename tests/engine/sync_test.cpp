@@ -343,39 +343,6 @@ TEST_CASE("a gate that gc closes meanwhile is no matter: everything is looked at
   f.check_other_is_whole();
 }
 
-TEST_CASE("killed at any call, a sync leaves both sides sound, and the next one ends it",
-          "[sync]") {
-  const Pair f;
-  f.run(only({f.names[0]}));
-  auto copy_of_other = [&](const Place& copy) {
-    fs::copy(f.other.path(), copy.path(), fs::copy_options::recursive);
-  };
-  const Place undisturbed;
-  copy_of_other(undisturbed);
-  const auto all = undisturbed.connect();
-  sync(*f.place.connect(), *all, Client());
-  const auto before = f.place.files();
-  for (std::uint64_t n = 1; n <= all->calls(); n += 1 + n / 40) {
-    CAPTURE(n);
-    const Place copy;
-    copy_of_other(copy);
-    const Client machine;
-    {
-      const auto to = copy.connect();
-      to->crash_at(n);
-      try {
-        sync(*f.place.connect(), *to, machine);
-      } catch (const Crash&) {
-      }
-      CHECK(defects(copy) == Lines{});
-    }
-    sync(f.place, copy, machine);
-    CHECK(revisions_of(copy) == f.names);
-    CHECK(defects(copy) == Lines{});
-  }
-  CHECK(f.place.files() == before);
-}
-
 // --- other digests
 
 TEST_CASE("between digests everything is hashed anew, there and back", "[sync]") {

@@ -116,11 +116,6 @@ JsonLine summary_object(const BackupReport& report, double seconds, bool dry_run
 
 // --- running
 
-std::unique_ptr<PresentSet> open_present_set(const std::string& repository, Invocation& call) {
-  return PresentSet::open(call.common.cache_dir, repository,
-                          [&](const std::string& message) { call.output.warning(message); });
-}
-
 ExitCode BackupCommand::execute(Invocation& call) {
   std::string place = take_repository(call, RepositoryPlace::last, choices_.stdin_command ? 0 : 1);
   Location location = parse_location(place);
@@ -223,16 +218,15 @@ ExitCode BackupCommand::run_one(BackupOptions& options, Invocation& call,
 /// Backing up a repository is a sync: each revision in its own set, and nothing of the others.
 ExitCode BackupCommand::sync_source(const Repository& source, const BackupOptions& options,
                                     Invocation& call, const Repository& repository) {
-  std::unique_ptr<PresentSet> present =
-      PresentSet::open(call.common.cache_dir, repository.info().id,
-                       [&](const std::string& message) { call.output.warning(message); });
+  const auto present = open_present_set(repository.info().id, call);
   CliObserver observer(call.output, false);
   SyncOptions all;
   all.dry_run = options.dry_run;
   const SyncDeps deps{source,   &repository,  repository.info().digest, present.get(),
                       observer, call.io.stop, [&](const SyncedRevision& revision) {
                         tell_revision(revision, all.dry_run, call.output);
-                      }};
+                      },
+                      translations_of(call)};
   return sync_and_tell(deps, all, observer, call);
 }
 
@@ -261,9 +255,9 @@ BackupReport BackupCommand::attempt(const BackupOptions& options, Invocation& ca
         call.common.cache_dir, repository.info().id,
         [&](const std::string& message) { call.output.warning(message); });
   };
-  return run_backup(
-      {repository, *catalog_, *present, observer, call.io.stop, open_uploads, asked_head_},
-      options);
+  return run_backup({repository, *catalog_, *present, observer, call.io.stop, open_uploads,
+                     asked_head_, translations_of(call)},
+                    options);
 }
 
 void BackupCommand::tell(const BackupReport& report, double seconds, ExitCode code,

@@ -145,20 +145,19 @@ ExitCode SyncCommand::execute(Invocation& call) {
     call.output.note(fmt::format("would make a repository at {}", printable(open.location)));
     const DigestKind kind = digest_.value_or(source.info().digest);
     read_inventory(kind);
-    return sync_and_tell({source, nullptr, kind, nullptr, observer, call.io.stop, tell}, options_,
-                         observer, call);
+    return sync_and_tell(
+        {source, nullptr, kind, nullptr, observer, call.io.stop, tell, translations_of(call)},
+        options_, observer, call);
   }
   OpenedRepository opened = open_for_writing(*far, *catalog, open);
   if (opened.created) call.output.note(creation_note(to_, *far));
   Repository& target = opened.repository;
   read_inventory(target.info().digest);
   if (!options_.dry_run) prepare_target(target);
-  std::unique_ptr<PresentSet> present =
-      PresentSet::open(call.common.cache_dir, target.info().id,
-                       [&](const std::string& message) { call.output.warning(message); });
-  return sync_and_tell(
-      {source, &target, target.info().digest, present.get(), observer, call.io.stop, tell},
-      options_, observer, call);
+  const auto present = open_present_set(target.info().id, call);
+  return sync_and_tell({source, &target, target.info().digest, present.get(), observer,
+                        call.io.stop, tell, translations_of(call)},
+                       options_, observer, call);
 }
 
 }  // namespace

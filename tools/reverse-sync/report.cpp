@@ -104,15 +104,9 @@ void tell_revision(const SyncedRevision& revision, bool dry_run, Output& output)
                              words_of(revision, dry_run), amount(tree.objects, tree.bytes, "object")));
 }
 
-ExitCode sync_and_tell(SyncDeps deps, const SyncOptions& options, CliObserver& observer,
+ExitCode sync_and_tell(const SyncDeps& deps, const SyncOptions& options, CliObserver& observer,
                        Invocation& call) {
   auto started = std::chrono::steady_clock::now();
-  std::unique_ptr<Translations> translations;
-  if (deps.target_digest != deps.source.info().digest)
-    translations =
-        Translations::open(call.common.cache_dir, deps.source.info().id,
-                           [&](const std::string& message) { call.output.warning(message); });
-  deps.translations = translations.get();
   SyncReport report;
   {
     ProgressPrinter progress(call.io, call.output, call.common,

@@ -10,8 +10,8 @@ namespace reverse {
 void tell_revision(const SyncedRevision& revision, bool dry_run, Output& output);
 
 /// A whole run with progress and summary; `deps.observer` is `observer`, and `deps.tell` tells of
-/// each revision. What is known of translations is opened here where it is needed.
-ExitCode sync_and_tell(SyncDeps deps, const SyncOptions& options, CliObserver& observer,
+/// each revision.
+ExitCode sync_and_tell(const SyncDeps& deps, const SyncOptions& options, CliObserver& observer,
                        Invocation& call);
 
 }  // namespace reverse

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <vector>
 
+#include "libcore/backend/ssh/tcp.h"
 #include "libcore/base/error.h"
 #include "libcore/base/fd.h"
 #include "libcore/base/text.h"
@@ -146,7 +147,10 @@ std::string SessionLink::banner() const {
 
 std::unique_ptr<sftp::Stream> SessionLink::open_sftp() {
   auto channel = std::make_unique<Channel>(*this, nullptr);
-  while (!channel->advance()) wait(false, Clock::now() + dead_after_);
+  while (!channel->advance()) {
+    acknowledge_at_once(ssh_get_fd(session()));
+    wait(false, Clock::now() + dead_after_);
+  }
   return channel;
 }
 

@@ -62,4 +62,9 @@ UniqueFd connect_tcp(const std::string& host, std::uint16_t port, int family,
        std::strerror(code));
 }
 
+void acknowledge_at_once(int fd) {
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
 }  // namespace reverse::ssh

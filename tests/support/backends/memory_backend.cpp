@@ -80,7 +80,7 @@ MemoryBackend::MemoryBackend(std::shared_ptr<MemoryStorage> storage)
               .connections = 1} {}
 
 std::string MemoryBackend::display(const RepoPath& path) const {
-  return fmt::format("'memory:/{}'", printable(path));
+  return fmt::format("'{}:/{}'", storage_->name(), printable(path));
 }
 
 std::optional<FileStat> MemoryBackend::stat(const RepoPath& path) {

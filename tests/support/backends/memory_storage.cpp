@@ -1,11 +1,17 @@
 #include "tests/support/backends/memory_storage.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "libcore/base/text.h"
 
 namespace reverse {
+
+MemoryStorage::MemoryStorage() {
+  static std::atomic<int> count = 0;
+  name_ = fmt::format("memory{}", ++count);
+}
 
 void MemoryStorage::power_cut(const std::function<bool()>& survives) {
   std::lock_guard lock(mutex_);
@@ -19,6 +25,16 @@ void MemoryStorage::power_cut(const std::function<bool()>& survives) {
     node->stat.size = 0;
   }
   ++power_cuts_;
+}
+
+std::shared_ptr<MemoryStorage> MemoryStorage::copy() {
+  std::lock_guard lock(mutex_);
+  auto other = std::make_shared<MemoryStorage>();
+  other->clock_ = clock_;
+  other->name_ = name_;
+  for (const auto& [name, root] : top_->entries) other->top_->entries[name] = other->add_copy(*root);
+  other->top_->durable_entries = other->top_->entries;
+  return other;
 }
 
 std::size_t MemoryStorage::volatile_changes() {
@@ -49,11 +65,25 @@ MemoryStorage::Place MemoryStorage::find(const RepoPath& path) {
 MemoryStorage::NodePtr MemoryStorage::make_node(FileType type, std::uint32_t mode) {
   auto node = std::make_shared<Node>();
   node->stat = {.type = type, .size = 0, .mode = mode, .mtime = clock_(), .links = 1};
-  if (type == FileType::directory)
+  return add(node);
+}
+
+MemoryStorage::NodePtr MemoryStorage::add(const NodePtr& node) {
+  if (node->stat.type == FileType::directory)
     directories_.insert(node);
   else
     files_.insert(node);
   return node;
+}
+
+MemoryStorage::NodePtr MemoryStorage::add_copy(const Node& original) {
+  auto node = std::make_shared<Node>();
+  node->stat = original.stat;
+  node->bytes = original.bytes;
+  node->durable_bytes = true;
+  for (const auto& [name, child] : original.entries) node->entries[name] = add_copy(*child);
+  node->durable_entries = node->entries;
+  return add(node);
 }
 
 void MemoryStorage::apply(const void* owner, std::vector<Edit> edits) {

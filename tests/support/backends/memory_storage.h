@@ -18,10 +18,15 @@ namespace reverse {
 /// which names and bytes have been made durable, and can lose the others. Thread-safe.
 class MemoryStorage {
  public:
+  MemoryStorage();
   /// Loses power. Of the changes to names that nothing has made durable, in their order, those
   /// stay for which `survives` holds (none if it is empty); files that were never published
   /// lose their bytes. Uploads under way are dead: they do nothing any more.
   void power_cut(const std::function<bool()>& survives = {});
+  /// Another medium with the same files, all of them durable.
+  std::shared_ptr<MemoryStorage> copy();
+  /// Which medium this is, as messages call it; a copy is called the same.
+  const std::string& name() const { return name_; }
   /// How many changes to names a power cut could lose now.
   std::size_t volatile_changes();
   /// The time that new files get; the system's unless set.
@@ -62,6 +67,8 @@ class MemoryStorage {
 
   Place find(const RepoPath& path);
   NodePtr make_node(FileType type, std::uint32_t mode);
+  NodePtr add(const NodePtr& node);
+  NodePtr add_copy(const Node& original);
   void apply(const void* owner, std::vector<Edit> edits);
   void make_durable(const std::function<bool(const Change&)>& wanted);
 
@@ -72,6 +79,7 @@ class MemoryStorage {
   std::set<std::weak_ptr<Node>, std::owner_less<>> files_;
   std::uint64_t power_cuts_ = 0;
   std::function<Timestamp()> clock_ = now;
+  std::string name_;
 };
 
 }  // namespace reverse
