@@ -238,9 +238,13 @@ std::optional<Head> last_head(const Repository& repository, std::string_view set
 }
 
 std::optional<Head> newest_head(const Repository& repository, std::string_view set) {
-  const std::vector<std::string> names = repository.revisions(set);
+  return newest_head(repository, std::string(set), repository.revisions(set));
+}
+
+std::optional<Head> newest_head(const Repository& repository, const std::string& set,
+                                const std::vector<std::string>& names) {
   if (names.empty()) return std::nullopt;
-  return pick(repository, std::string(set), names, {}, {});
+  return pick(repository, set, names, {}, {});
 }
 
 Head revision_before(const Repository& repository, const Head& head) {

@@ -47,6 +47,9 @@ std::vector<std::string> matching_revisions(const Repository& repository,
 
 /// The newest revision of a set, complete ones before others; nullopt if it has none.
 std::optional<Head> newest_head(const Repository& repository, std::string_view set);
+/// Likewise where its revisions' names are known, oldest first.
+std::optional<Head> newest_head(const Repository& repository, const std::string& set,
+                                const std::vector<std::string>& names);
 /// The newest of a set whatever its outcome: the predecessor of the next.
 std::optional<Head> last_head(const Repository& repository, std::string_view set);
 

@@ -114,6 +114,8 @@ Head Repository::read_head(std::string_view revision) const {
   if (head.digest != info_.digest)
     fail(ErrorKind::corrupt, "{}: a revision with {} in a repository with {}",
          backend_->display(path), to_string(head.digest), to_string(info_.digest));
+  if (head.revision() != revision)
+    fail(ErrorKind::corrupt, "{}: it is the head of {}", backend_->display(path), head.revision());
   return head;
 }
 

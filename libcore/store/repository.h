@@ -67,7 +67,7 @@ class Repository {
   std::vector<std::string> revisions(std::string_view set) const;
   /// "HOST/LABEL/NAME" of every revision of every set, sorted: three round trips to a server.
   std::vector<std::string> all_revisions() const;
-  /// Reads the head of "HOST/LABEL/NAME". Throws `not_found`, `corrupt`.
+  /// Reads the head of "HOST/LABEL/NAME". Throws `not_found`, `corrupt` (another revision's, too).
   Head read_head(std::string_view revision) const;
   /// Of heads that are read one after the other says, now and then, which come soon
   /// (`Backend::expect`). `next`: the index of the one to be read now.

@@ -1,5 +1,7 @@
 #include "libcore/engine/show.h"
 
+#include <map>
+
 #include "libcore/backend/server_report.h"
 #include "libcore/base/text.h"
 #include "libcore/base/units.h"
@@ -24,6 +26,8 @@ class ShowCommand : public Command {
 
  private:
   void show_repository(const ReadAccess& access, Invocation& call);
+  void show_set(const std::string& set, const std::vector<std::string>& names,
+                const Repository& repository, Invocation& call) const;
   void show_server(Backend& backend, Invocation& call);
   void show_revision(const Head& head, const std::vector<Mark>& marks, Invocation& call);
 
@@ -71,21 +75,32 @@ void ShowCommand::show_repository(const ReadAccess& access, Invocation& call) {
     if (free) call.output.result("free       " + format_bytes(*free));
   }
   if (server_) show_server(*access.backend, call);
-  for (const std::string& set : matching_sets(access.repository, filter_.filter)) {
-    std::size_t count = access.repository.revisions(set).size();
-    std::optional<Head> newest = newest_head(access.repository, set);
-    if (!newest) continue;
-    if (call.output.json()) {
-      JsonLine line("set");
-      line.add("set", set).add("revisions", std::uint64_t{count}).add("newest", newest->revision());
-      call.output.result(line.add("machine", newest->machine).add_path("source", newest->source));
-    } else {
-      call.output.result(fmt::format("set        {}: {} of {}, newest {}", printable(set),
-                                     counted(count, "revision"), printable(newest->source),
-                                     start_of(*newest)));
-    }
+  std::map<std::string, std::vector<std::string>> sets;
+  std::vector<std::string> soon;
+  for (const std::string& revision : matching_revisions(access.repository, filter_.filter)) {
+    const std::size_t slash = revision.rfind('/');
+    std::vector<std::string>& names = sets[revision.substr(0, slash)];
+    if (names.empty()) soon.emplace_back();
+    soon.back() = revision;  // the newest so far
+    names.push_back(revision.substr(slash + 1));
   }
+  access.repository.expect_heads(soon, 0);
+  for (const auto& [set, names] : sets) show_set(set, names, access.repository, call);
   if (call.output.json()) call.output.result(JsonLine("summary").add("exit_code", 0));
+}
+
+void ShowCommand::show_set(const std::string& set, const std::vector<std::string>& names,
+                           const Repository& repository, Invocation& call) const {
+  const std::optional<Head> newest = newest_head(repository, set, names);
+  if (call.output.json()) {
+    JsonLine line("set");
+    line.add("set", set).add("revisions", std::uint64_t{names.size()});
+    line.add("newest", newest->revision()).add("machine", newest->machine);
+    return call.output.result(line.add_path("source", newest->source));
+  }
+  call.output.result(fmt::format("set        {}: {} of {}, newest {}", printable(set),
+                                 counted(names.size(), "revision"), printable(newest->source),
+                                 start_of(*newest)));
 }
 
 void ShowCommand::show_server(Backend& backend, Invocation& call) {
