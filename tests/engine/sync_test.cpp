@@ -414,7 +414,7 @@ TEST_CASE("between digests names are never trusted", "[sync]") {
 TEST_CASE("a disk brings what a far repository lacks, and nothing else", "[sync]") {
   Pair f;
   f.run(only({f.names[0]}));  // `other` is the far one
-  const Inventory inventory = Inventory::parse(inventory_of(f.other), DigestKind::md5, "far.inv");
+  const Inventory inventory = Inventory::parse(inventory_of(f.other), "far.inv");
   SyncOptions options;
   options.elsewhere = &inventory;
   const Place disk;
@@ -440,7 +440,7 @@ TEST_CASE("disks too small for it all bring it in several trips", "[sync]") {
   int trips = 0;
   for (; revisions_of(f.other) != revisions_of(f.place) && trips < 40; ++trips) {
     CAPTURE(trips);
-    const Inventory inventory = Inventory::parse(inventory_of(f.other), DigestKind::md5, "far.inv");
+    const Inventory inventory = Inventory::parse(inventory_of(f.other), "far.inv");
     SyncOptions options;
     options.elsewhere = &inventory;
     options.max_bytes = 100'000;
