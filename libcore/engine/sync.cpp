@@ -280,14 +280,16 @@ bool SyncAttempt::publish(SyncedRevision& revision) {
 void SyncAttempt::count(const SyncedRevision& revision) {
   report_.objects += revision.tree.objects;
   report_.bytes += revision.tree.bytes;
-  if (revision.is_published)
+  if (revision.is_published) {
     ++report_.copied;
-  else if (revision.has_vanished)
+    report_.unfinished += revision.tree.has(Obstacle::Kind::postponed);
+  } else if (revision.has_vanished) {
     ++report_.forgotten;
-  else if (revision.tree.has(Obstacle::Kind::damaged))
+  } else if (revision.tree.has(Obstacle::Kind::damaged)) {
     ++report_.damaged;
-  else
+  } else {
     ++report_.held_back;
+  }
 }
 
 }  // namespace

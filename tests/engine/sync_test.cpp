@@ -468,6 +468,30 @@ TEST_CASE("a content larger than all that may be sent is named, and holds back i
   CHECK(synced.revisions[0].tree.has(Obstacle::Kind::too_large));
 }
 
+TEST_CASE("with a bound on what is sent, the plan is what happens, and shared contents count once",
+          "[sync]") {
+  Pair f;
+  const Inventory nothing;
+  SyncOptions options;
+  options.elsewhere = GENERATE_REF(static_cast<const Inventory*>(nullptr), &nothing);
+  options.max_bytes = 100'000;  // a large file of 70,000 a revision
+  const Place disk;
+  Repository::create(*disk.connect(), DigestKind::md5);
+  if (options.elsewhere) sync(f.place, disk, f.machine, options);
+  for (int run = 0; run < 3; ++run) {
+    CAPTURE(run);
+    SyncOptions dry = options;
+    dry.dry_run = true;
+    const Synced planned = sync(f.place, disk, f.machine, dry);
+    const Synced done = sync(f.place, disk, f.machine, options);
+    CHECK(planned.report == done.report);
+    REQUIRE(planned.revisions.size() == done.revisions.size());
+    for (std::size_t i = 0; i < done.revisions.size(); ++i)
+      CHECK(planned.revisions[i].tree.obstacle_count == done.revisions[i].tree.obstacle_count);
+  }
+  CHECK(revisions_of(disk) == revisions_of(f.place));
+}
+
 TEST_CASE("with a bound on what is sent, the next run goes on where one ended", "[sync]") {
   const Pair f;
   SyncOptions options;
