@@ -428,6 +428,7 @@ TEST_CASE("a disk brings what a far repository lacks, and nothing else", "[sync]
   CHECK(sync(disk, f.other, there).report.copied == 2);
   f.check_other_is_whole();
   CHECK(sync(disk, f.other, there).report == SyncReport{.present = 2});
+  CHECK(sync(f.place, disk, f.machine, options).report == SyncReport{.present = 3});
 }
 
 TEST_CASE("disks too small for it all bring it in several trips", "[sync]") {
@@ -437,6 +438,8 @@ TEST_CASE("disks too small for it all bring it in several trips", "[sync]") {
   f.back_up(3);
   const Client there;
   Repository::create(*f.other.connect(), DigestKind::md5);
+  const bool has_one_disk = GENERATE(false, true);
+  const Place same;
   int trips = 0;
   for (; revisions_of(f.other) != revisions_of(f.place) && trips < 40; ++trips) {
     CAPTURE(trips);
@@ -444,7 +447,8 @@ TEST_CASE("disks too small for it all bring it in several trips", "[sync]") {
     SyncOptions options;
     options.elsewhere = &inventory;
     options.max_bytes = 100'000;
-    const Place disk;
+    const Place fresh;
+    const Place& disk = has_one_disk ? same : fresh;
     const Synced out = sync(f.place, disk, f.machine, options);
     CHECK(out.report.bytes <= 100'000);
     for (int repeated = 0; repeated < 2; ++repeated) {
