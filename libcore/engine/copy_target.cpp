@@ -2,65 +2,71 @@
 
 namespace reverse {
 
-namespace {
-
-bool lies_elsewhere(const Inventory* elsewhere, const Sums& sums) {
-  return elsewhere && elsewhere->has(sums);
+bool CopyTarget::has(const Sums& sums) {
+  return (elsewhere_ && elsewhere_->has(sums)) || is_accepted(sums) || is_stored(sums);
 }
 
-}  // namespace
+bool CopyTarget::is_accepted(const Sums& sums) {
+  if (!must_remember()) return false;
+  std::lock_guard lock(mutex_);
+  return accepted_.contains(ContentKey::of(sums.digest, sums.check));
+}
+
+CopyTarget::Put CopyTarget::put(const Sums& sums, const Fill& fill) {
+  if (has(sums)) return Put::needless;
+  if (const std::optional<Put> answer = turn_down(sums)) return *answer;
+  try {
+    if (store(sums, fill)) return Put::sent;
+  } catch (...) {
+    take_back(sums);
+    throw;
+  }
+  take_back(sums);
+  return Put::needless;
+}
+
+/// Why the content is not sent; nullopt: it is, and counts from now on.
+std::optional<CopyTarget::Put> CopyTarget::turn_down(const Sums& sums) {
+  if (!must_remember()) return std::nullopt;
+  if (most_ && sums.size > *most_) return Put::too_large;
+  std::lock_guard lock(mutex_);
+  const ContentKey key = ContentKey::of(sums.digest, sums.check);
+  if (accepted_.contains(key)) return Put::needless;
+  if (most_ && sums.size > *most_ - bytes_) return Put::refused;
+  accepted_.insert(key);
+  bytes_ += sums.size;
+  return std::nullopt;
+}
+
+void CopyTarget::take_back(const Sums& sums) {
+  std::lock_guard lock(mutex_);
+  if (accepted_.erase(ContentKey::of(sums.digest, sums.check)) > 0) bytes_ -= sums.size;
+}
 
 // --- WritingTarget
 
-bool WritingTarget::has(const Sums& sums) {
-  return lies_elsewhere(elsewhere_, sums) || writer_.has(sums);
-}
-
-CopyTarget::Put WritingTarget::put(const Sums& sums, const Fill& fill) {
-  if (has(sums)) return Put::needless;
-  if (sums.size > most_) return Put::too_large;
-  if (sent_.fetch_add(sums.size) + sums.size > most_) {
-    sent_ -= sums.size;
-    return Put::refused;
-  }
+bool WritingTarget::store(const Sums& sums, const Fill& fill) {
   bool is_sent = false;
   writer_.put(sums, [&](ByteSink& sink) {
     is_sent = true;
     fill(sink);
   });
-  if (is_sent) return Put::sent;
-  sent_ -= sums.size;  // another thread was faster
-  return Put::needless;
+  return is_sent;
 }
 
 // --- PlannedTarget
 
 PlannedTarget::PlannedTarget(const Repository* repository, const Inventory* elsewhere,
                              std::optional<std::uint64_t> most)
-    : elsewhere_(elsewhere), most_(most.value_or(kNoBound)) {
+    : CopyTarget(elsewhere, most) {
   if (repository) stored_.emplace(*repository);
 }
 
-bool PlannedTarget::has(const Sums& sums) {
-  if (lies_elsewhere(elsewhere_, sums)) return true;
-  {
-    std::lock_guard lock(mutex_);
-    if (planned_.contains(ContentKey::of(sums.digest, sums.check))) return true;
-  }
+bool PlannedTarget::is_stored(const Sums& sums) {
   if (!stored_) return false;
   for (const std::optional<Check>& variant : {std::optional<Check>(), sums.check})
     if (stored_->find({sums.digest, variant}) == sums.size) return true;
   return false;
-}
-
-CopyTarget::Put PlannedTarget::put(const Sums& sums, const Fill&) {
-  if (has(sums)) return Put::needless;
-  if (sums.size > most_) return Put::too_large;
-  std::lock_guard lock(mutex_);
-  if (bytes_ + sums.size > most_) return Put::refused;
-  if (!planned_.insert(ContentKey::of(sums.digest, sums.check)).second) return Put::needless;
-  bytes_ += sums.size;
-  return Put::sent;
 }
 
 }  // namespace reverse

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -14,14 +13,14 @@
 
 namespace reverse {
 
-/// Where contents are copied to. Thread-safe.
+/// Where contents are copied to, and how much of them. Thread-safe.
 class CopyTarget {
  public:
   using Fill = std::function<void(ByteSink&)>;
   virtual ~CopyTarget() = default;
 
   /// True if the content need not be sent.
-  virtual bool has(const Sums& sums) = 0;
+  bool has(const Sums& sums);
   enum class Put {
     sent,
     needless,   ///< it is there, or will be
@@ -30,54 +29,63 @@ class CopyTarget {
   };
   /// Stores what `fill` writes unless it need not be sent. What `fill` throws is thrown, and
   /// nothing is stored.
-  virtual Put put(const Sums& sums, const Fill& fill) = 0;
+  Put put(const Sums& sums, const Fill& fill);
 
  protected:
-  static constexpr std::uint64_t kNoBound = std::uint64_t{1} << 63;
+  /// `elsewhere`: what another repository has, which the copy is for; nullptr: nothing. `most`:
+  /// bytes that may be sent. Both must outlive it.
+  CopyTarget(const Inventory* elsewhere, std::optional<std::uint64_t> most)
+      : elsewhere_(elsewhere), most_(most) {}
+
+ private:
+  virtual bool is_stored(const Sums& sums) = 0;
+  /// False if it was needless: another thread was faster.
+  virtual bool store(const Sums& sums, const Fill& fill) = 0;
+  /// Whether `accepted_` is kept: 60 bytes of memory a content.
+  virtual bool must_remember() const { return most_.has_value(); }
+  bool is_accepted(const Sums& sums);
+  std::optional<Put> turn_down(const Sums& sums);
+  void take_back(const Sums& sums);
+
+  struct HashKey {
+    std::size_t operator()(const ContentKey& key) const {
+      return std::hash<std::string_view>{}(key.view());
+    }
+  };
+  const Inventory* elsewhere_;
+  const std::optional<std::uint64_t> most_;
+  std::mutex mutex_;  // guards what follows
+  std::unordered_set<ContentKey, HashKey> accepted_;  // sent, or on their way
+  std::uint64_t bytes_ = 0;                           // of them
 };
 
 /// A repository that is written to.
 class WritingTarget : public CopyTarget {
  public:
-  /// `elsewhere`: what another repository has, which the copy is for; nullptr: nothing. `most`:
-  /// bytes that may be sent. Both must outlive it.
   explicit WritingTarget(RepositoryWriter& writer, const Inventory* elsewhere = nullptr,
                          std::optional<std::uint64_t> most = std::nullopt)
-      : writer_(writer), elsewhere_(elsewhere), most_(most.value_or(kNoBound)) {}
-
-  bool has(const Sums& sums) override;
-  Put put(const Sums& sums, const Fill& fill) override;
+      : CopyTarget(elsewhere, most), writer_(writer) {}
 
  private:
+  bool is_stored(const Sums& sums) override { return writer_.has(sums); }
+  bool store(const Sums& sums, const Fill& fill) override;
+
   RepositoryWriter& writer_;
-  const Inventory* elsewhere_;
-  const std::uint64_t most_;
-  std::atomic<std::uint64_t> sent_ = 0;
 };
 
-/// A repository that is only looked at, for dry runs. 60 bytes stay in memory for each content that
-/// would be stored; `fill` is not called.
+/// A repository that is only looked at, for dry runs. `fill` is not called.
 class PlannedTarget : public CopyTarget {
  public:
   /// `repository`: nullptr where there is none yet. The others: as for `WritingTarget`.
   explicit PlannedTarget(const Repository* repository, const Inventory* elsewhere = nullptr,
                          std::optional<std::uint64_t> most = std::nullopt);
 
-  bool has(const Sums& sums) override;
-  Put put(const Sums& sums, const Fill& fill) override;
-
  private:
-  struct HashKey {
-    std::size_t operator()(const ContentKey& key) const {
-      return std::hash<std::string_view>{}(key.view());
-    }
-  };
+  bool is_stored(const Sums& sums) override;
+  bool store(const Sums&, const Fill&) override { return true; }
+  bool must_remember() const override { return true; }
+
   std::optional<StoredSizes> stored_;
-  const Inventory* elsewhere_;
-  const std::uint64_t most_;
-  std::mutex mutex_;  // guards what follows
-  std::unordered_set<ContentKey, HashKey> planned_;
-  std::uint64_t bytes_ = 0;
 };
 
 }  // namespace reverse

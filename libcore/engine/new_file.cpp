@@ -15,10 +15,14 @@ namespace reverse {
 
 namespace {
 
-/// Files without a name get theirs by way of /proc.
-bool has_descriptor_paths() {
-  static const bool has = ::access("/proc/self/fd", X_OK) == 0;
-  return has;
+UniqueFd open_unnamed(int directory) {
+  return UniqueFd(::openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+}
+
+std::string path_of(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+
+bool link_file(int fd, int directory, const char* name) {
+  return ::linkat(AT_FDCWD, path_of(fd).c_str(), directory, name, AT_SYMLINK_FOLLOW) == 0;
 }
 
 }  // namespace
@@ -42,9 +46,17 @@ void TemporaryName::give(const NewName& name, bool replace) {
   armed_ = false;
 }
 
-NewFile::NewFile(const NewName& name) : name_(name), temporary_(name.directory) {
-  if (has_descriptor_paths())
-    fd_ = UniqueFd(::openat(name.directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+/// Where /proc is missing, or links are forbidden, they stay without.
+bool can_name_files(int directory) {
+  const UniqueFd fd = open_unnamed(directory);
+  TemporaryName name(directory);
+  if (!fd || !link_file(fd.get(), directory, name.c_str())) return false;
+  name.arm();
+  return true;
+}
+
+NewFile::NewFile(const NewName& name, bool unnamed) : name_(name), temporary_(name.directory) {
+  if (unnamed) fd_ = open_unnamed(name.directory);
   if (fd_) return;
   constexpr int kFlags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   fd_ = UniqueFd(::openat(name.directory, temporary_.c_str(), kFlags, 0600));
@@ -52,12 +64,10 @@ NewFile::NewFile(const NewName& name) : name_(name), temporary_(name.directory) 
   temporary_.arm();
 }
 
-std::string NewFile::path() const { return fmt::format("/proc/self/fd/{}", fd_.get()); }
-
 UniqueFd NewFile::open_again() const {
   UniqueFd fd(temporary_.is_armed() ? ::openat(name_.directory, temporary_.c_str(),
                                                O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
-                                    : ::open(path().c_str(), O_RDONLY | O_CLOEXEC));
+                                    : ::open(path_of(fd_.get()).c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) throw_errno(errno, fmt::format("read back '{}'", printable(name_.display)));
   return fd;
 }
@@ -68,7 +78,7 @@ void NewFile::give(bool replace) {
     throw_errno(errno, fmt::format("close '{}'", printable(name_.display)));
   if (!temporary_.is_armed()) {
     const char* as = replace ? temporary_.c_str() : name_.name.c_str();
-    if (::linkat(AT_FDCWD, path().c_str(), name_.directory, as, AT_SYMLINK_FOLLOW) != 0)
+    if (!link_file(fd_.get(), name_.directory, as))
       throw_errno(errno, fmt::format("name '{}'", printable(name_.display)));
     if (!replace) return;
     temporary_.arm();  // a link replaces nothing, a rename does

@@ -35,12 +35,16 @@ class TemporaryName {
   bool armed_ = false;
 };
 
-/// A file that has no name until it is whole: who is killed leaves nothing behind. Only where the
-/// file system knows no such files it has a temporary name. One thread at a time.
+/// True if files without a name can be made in `directory`, and get one: found out by trying.
+bool can_name_files(int directory);
+
+/// A file that has no name until it is whole: who is killed leaves nothing behind. Only where such
+/// files cannot be had it has a temporary name. One thread at a time.
 class NewFile {
  public:
-  /// Throws the errno's kind.
-  explicit NewFile(const NewName& name);
+  /// `unnamed`: what `can_name_files` says; elsewhere on the target it is tried. Throws the errno's
+  /// kind.
+  NewFile(const NewName& name, bool unnamed);
 
   int fd() const { return fd_.get(); }
   /// A descriptor that reads it.
@@ -50,8 +54,6 @@ class NewFile {
   void give(bool replace);
 
  private:
-  std::string path() const;
-
   const NewName name_;
   TemporaryName temporary_;
   UniqueFd fd_;

@@ -3,9 +3,11 @@
 #include <mntent.h>
 
 #include <cstdio>
+#include <filesystem>
 
 #include "libcore/base/error.h"
 #include "libcore/base/text.h"
+#include "libcore/store/layout.h"
 
 namespace reverse {
 
@@ -37,7 +39,21 @@ bool lies_at_or_below(const std::string& path, const std::string& directory) {
        printable(location), why);
 }
 
+/// The repository that `path` lies in; nullopt if there is none.
+std::optional<std::string> repository_around(const std::string& path) {
+  const std::filesystem::path whole(path);
+  for (auto outer = whole.parent_path(); outer != outer.parent_path(); outer = outer.parent_path()) {
+    std::error_code unknown;  // what cannot be looked at refuses nothing
+    if (std::filesystem::exists(outer / layout::kRepositoryFile, unknown)) return outer.string();
+  }
+  return std::nullopt;
+}
+
 void guard_creation(Catalog& catalog, const OpenOptions& options) {
+  if (!options.local_path.empty())
+    if (auto outer = repository_around(options.local_path))
+      fail(ErrorKind::usage, "no repository is made at '{}': it lies in the one at '{}'",
+           printable(options.location), printable(*outer));
   if (options.allow.count("create") > 0) return;
   if (catalog.repository_at(options.location))
     refuse_creation(options.location, "this machine used one there before, and it is gone");

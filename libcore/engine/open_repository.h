@@ -30,7 +30,8 @@ struct OpenedRepository {
 /// Opens the repository at `backend` for writing; creates it in an empty or absent directory if it may.
 /// Refused, guard `create`, where this machine used a repository at that location before, or below a mount point of fstab that is not
 /// mounted: then a disk is missing, and nothing is made.
-/// Throws `no_repository` (there is none and none may be made; something else is there), `refused`, `usage` (another digest).
+/// Throws `no_repository` (there is none and none may be made; something else is there), `refused`, `usage` (another digest; none is made
+/// inside another one on this machine).
 OpenedRepository open_for_writing(Backend& backend, Catalog& catalog, const OpenOptions& options);
 
 /// What `open_for_writing` would throw before it makes a repository: for dry runs, where there is none yet.

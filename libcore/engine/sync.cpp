@@ -125,6 +125,7 @@ class SyncAttempt {
   /// False if the target lacks nothing.
   bool find_work();
   void leave_out_forgotten(const std::set<std::string>& marked);
+  bool is_carried() const;
   void leave_out_present();
   std::optional<Head> next_head();
   void copy(Head head);
@@ -209,10 +210,16 @@ void SyncAttempt::leave_out_forgotten(const std::set<std::string>& marked) {
   });
 }
 
+/// A disk that is carried may lack what did not fit: its revisions are looked at again until the
+/// repository that it is carried to has them.
+bool SyncAttempt::is_carried() const {
+  return options_.elsewhere && deps_.target && deps_.target->is_partial();
+}
+
 void SyncAttempt::leave_out_present() {
   report_.present += std::erase_if(names_, [&](const std::string& name) {
-    return holdings_->has(deps_.source, name) ||
-           (options_.elsewhere && options_.elsewhere->has_revision(name));
+    return (options_.elsewhere && options_.elsewhere->has_revision(name)) ||
+           (!is_carried() && holdings_->has(deps_.source, name));
   });
 }
 
@@ -239,6 +246,11 @@ std::optional<Head> SyncAttempt::next_head() {
 void SyncAttempt::copy(Head head) {
   SyncedRevision revision;
   revision.tree = copier_->copy(head);
+  const bool had_all = revision.tree.objects == 0 && !revision.tree.has(Obstacle::Kind::postponed);
+  if (is_carried() && had_all && holdings_->has(deps_.source, head.revision())) {
+    ++report_.present;
+    return;
+  }
   revision.has_vanished = has_vanished(head, revision.tree);
   revision.head = std::move(head);
   if (may_be_published(revision.tree) && !publish(revision)) {
@@ -274,14 +286,16 @@ bool SyncAttempt::publish(SyncedRevision& revision) {
 void SyncAttempt::count(const SyncedRevision& revision) {
   report_.objects += revision.tree.objects;
   report_.bytes += revision.tree.bytes;
-  if (revision.is_published)
+  if (revision.is_published) {
     ++report_.copied;
-  else if (revision.has_vanished)
+    report_.unfinished += revision.tree.has(Obstacle::Kind::postponed);
+  } else if (revision.has_vanished) {
     ++report_.forgotten;
-  else if (revision.tree.has(Obstacle::Kind::damaged))
+  } else if (revision.tree.has(Obstacle::Kind::damaged)) {
     ++report_.damaged;
-  else
+  } else {
     ++report_.held_back;
+  }
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ struct SyncReport {
   std::uint64_t copied = 0;     ///< that were published, or would be
   std::uint64_t damaged = 0;    ///< that are not, since the source is damaged
   std::uint64_t held_back = 0;  ///< that are not, for another reason
+  std::uint64_t unfinished = 0;  ///< of those copied: in a partial copy, and more of them goes next time
   std::uint64_t objects = 0, bytes = 0;  ///< that were sent, or would be
 
   bool operator==(const SyncReport&) const = default;

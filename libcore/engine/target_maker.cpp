@@ -165,9 +165,14 @@ bool TargetMaker::link(int directory, Job& job, bool replace, const std::stop_to
   return true;
 }
 
+bool TargetMaker::has_unnamed_files(int directory) {
+  std::call_once(tried_, [&] { unnamed_files_ = can_name_files(directory); });
+  return unnamed_files_;
+}
+
 MadeResult TargetMaker::make_file(int directory, const Job& job, bool replace,
                                   const std::stop_token& stop) {
-  NewFile file({directory, job.name, job.display});
+  NewFile file({directory, job.name, job.display}, has_unnamed_files(directory));
   MadeResult fetched = fetch(file.fd(), job, stop);
   if (fetched.made == Made::damaged && options_.salvage)
     fetched.is_salvaged = salvage(directory, job);
@@ -221,7 +226,7 @@ bool TargetMaker::copy_first(const Job& job, FileSink& file, const std::stop_tok
 /// nothing, or that name is taken.
 bool TargetMaker::salvage(int directory, const Job& job) {
   const std::string name = job.name + ".damaged", display = job.display + ".damaged";
-  NewFile damaged({directory, name, display});
+  NewFile damaged({directory, name, display}, has_unnamed_files(directory));
   FileSink file(damaged.fd(), false, display);
   try {
     read_damaged_object(repository_, sums_of(job.entry), file);

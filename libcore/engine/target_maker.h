@@ -101,6 +101,7 @@ class TargetMaker {
   bool link(int directory, Job& job, bool replace, const std::stop_token& stop);
   MadeResult make_file(int directory, const Job& job, bool replace, const std::stop_token& stop);
   MadeResult fetch(int fd, const Job& job, const std::stop_token& stop);
+  bool has_unnamed_files(int directory);
   bool copy_first(const Job& job, FileSink& file, const std::stop_token& stop) const;
   bool salvage(int directory, const Job& job);
   MadeResult make_special(int directory, const Job& job, bool replace);
@@ -109,6 +110,8 @@ class TargetMaker {
   const Repository& repository_;
   const RestoreOptions& options_;
   MetadataWriter& metadata_;
+  std::once_flag tried_;
+  bool unnamed_files_ = false;
 };
 
 }  // namespace reverse

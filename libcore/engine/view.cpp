@@ -135,6 +135,10 @@ ViewReport change_view(ViewMarker& marker, const ViewSource& source, const ViewS
 
 }  // namespace
 
+void fail_without_parent(const std::string& parent) {
+  fail(ErrorKind::not_found, "there is no directory {} to make a view in", parent);
+}
+
 void expect_outside_repository(const ViewSite& site, const std::string& directory) {
   if (site.is_in_repository(directory))
     fail(ErrorKind::usage, "{} lies in the repository, where views have no place",

@@ -52,8 +52,7 @@ std::unique_ptr<LocalMarker> LocalMarker::open(const std::string& directory, boo
   if (fd.get() < 0) {
     if (errno == ENOENT && !create) return nullptr;
     if (errno == ENOENT)
-      fail(ErrorKind::not_found, "'{}' cannot be made: there is no directory '{}'",
-           printable(directory), printable(directory.substr(0, directory.rfind('/'))));
+      fail_without_parent("'" + printable(directory.substr(0, directory.rfind('/'))) + "'");
     throw_errno(errno, fmt::format("open '{}'", printable(path)));
   }
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 || !is_at(fd.get(), path))

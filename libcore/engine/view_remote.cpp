@@ -45,6 +45,8 @@ class RemoteMarker : public ViewMarker {
   void remove() override;
 
  private:
+  void write_file(const std::string& path) const;
+
   RemoteTrees& trees_;
   const std::string path_;
   std::string text_;  // that was read or written last
@@ -58,10 +60,7 @@ void RemoteMarker::write(const ViewState& state) {
          trees_.quote(path_));
   text_ = format_view_state(state, run_);
   const std::string draft = path_ + "." + run_;
-  const std::unique_ptr<Upload> upload = trees_.create(draft, 0600);
-  upload->write(text_);
-  upload->close();
-  trees_.keep(*upload);
+  write_file(draft);
   const RemoteAnswer answer = do_one(trees_, {.act = Act::rename, .path = draft, .other = path_});
   if (answer.outcome == Outcome::done) return;
   // A server that replaces nothing by a rename.
@@ -71,6 +70,18 @@ void RemoteMarker::write(const ViewState& state) {
   const std::vector<RemoteAnswer> answers = trees_.run(stages);
   if (answers.back().outcome != Outcome::done)
     fail_step(trees_, ErrorKind::io, "write", path_, answers.back());
+}
+
+void RemoteMarker::write_file(const std::string& path) const {
+  try {
+    const std::unique_ptr<Upload> upload = trees_.create(path, 0600);
+    upload->write(text_);
+    upload->close();
+    trees_.keep(*upload);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    fail_without_parent(trees_.quote(path.substr(0, path.rfind('/'))));
+  }
 }
 
 void RemoteMarker::remove() {

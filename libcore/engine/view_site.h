@@ -100,6 +100,8 @@ class ViewSite {
   virtual void remove_if_empty(const std::string& directory) = 0;
 };
 
+/// Throws `not_found`: a view cannot be made where its parent, as messages name it, is missing.
+[[noreturn]] void fail_without_parent(const std::string& parent);
 /// Throws `usage` if `directory` lies in the repository.
 void expect_outside_repository(const ViewSite& site, const std::string& directory);
 

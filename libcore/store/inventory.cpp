@@ -18,16 +18,18 @@ bool is_revision(std::string_view line) {
 
 }  // namespace
 
-Inventory Inventory::parse(std::string_view text, DigestKind kind, std::string_view name) {
+Inventory Inventory::parse(std::string_view text, std::string_view name) {
   Inventory inventory;
   std::size_t number = 0;
   for (std::string_view line : split(text, '\n')) {
     ++number;
     if (line.empty() || line.starts_with('#')) continue;
     if (std::optional<ObjectName> object = parse_object_name(line)) {
-      if (object->digest.kind() != kind)
-        fail(ErrorKind::usage, "'{}' lists a repository with {}, and this one has {}",
-             printable(name), to_string(object->digest.kind()), to_string(kind));
+      const DigestKind kind = object->digest.kind();
+      if (inventory.digest_.value_or(kind) != kind)
+        fail(ErrorKind::usage, "'{}', line {}: {} among names of the other digest: not one list",
+             printable(name), number, to_string(kind));
+      inventory.digest_ = kind;
       inventory.objects_.push_back(ContentKey::of(*object));
     } else if (is_revision(line)) {
       inventory.revisions_.emplace_back(line);

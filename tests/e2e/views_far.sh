@@ -115,7 +115,7 @@ fi
 
 step "a place for a view that is not there is named"
 expect 1 reverse view "lb:$PWD/repo" latest "lb:$PWD/nowhere/view"
-says stderr "$PWD/nowhere"
+says stderr "there is no directory 'lb:$PWD/nowhere' to make a view in"
 
 step "where there are neither links nor commands, that is said, and nothing is left"
 sftp_server='internal-sftp -P hardlink' meet_server

@@ -414,7 +414,7 @@ TEST_CASE("between digests names are never trusted", "[sync]") {
 TEST_CASE("a disk brings what a far repository lacks, and nothing else", "[sync]") {
   Pair f;
   f.run(only({f.names[0]}));  // `other` is the far one
-  const Inventory inventory = Inventory::parse(inventory_of(f.other), DigestKind::md5, "far.inv");
+  const Inventory inventory = Inventory::parse(inventory_of(f.other), "far.inv");
   SyncOptions options;
   options.elsewhere = &inventory;
   const Place disk;
@@ -428,6 +428,7 @@ TEST_CASE("a disk brings what a far repository lacks, and nothing else", "[sync]
   CHECK(sync(disk, f.other, there).report.copied == 2);
   f.check_other_is_whole();
   CHECK(sync(disk, f.other, there).report == SyncReport{.present = 2});
+  CHECK(sync(f.place, disk, f.machine, options).report == SyncReport{.present = 3});
 }
 
 TEST_CASE("disks too small for it all bring it in several trips", "[sync]") {
@@ -437,14 +438,17 @@ TEST_CASE("disks too small for it all bring it in several trips", "[sync]") {
   f.back_up(3);
   const Client there;
   Repository::create(*f.other.connect(), DigestKind::md5);
+  const bool has_one_disk = GENERATE(false, true);
+  const Place same;
   int trips = 0;
   for (; revisions_of(f.other) != revisions_of(f.place) && trips < 40; ++trips) {
     CAPTURE(trips);
-    const Inventory inventory = Inventory::parse(inventory_of(f.other), DigestKind::md5, "far.inv");
+    const Inventory inventory = Inventory::parse(inventory_of(f.other), "far.inv");
     SyncOptions options;
     options.elsewhere = &inventory;
     options.max_bytes = 100'000;
-    const Place disk;
+    const Place fresh;
+    const Place& disk = has_one_disk ? same : fresh;
     const Synced out = sync(f.place, disk, f.machine, options);
     CHECK(out.report.bytes <= 100'000);
     for (int repeated = 0; repeated < 2; ++repeated) {
@@ -466,6 +470,30 @@ TEST_CASE("a content larger than all that may be sent is named, and holds back i
   const Synced synced = f.run(options);
   CHECK(synced.report.held_back == 3);
   CHECK(synced.revisions[0].tree.has(Obstacle::Kind::too_large));
+}
+
+TEST_CASE("with a bound on what is sent, the plan is what happens, and shared contents count once",
+          "[sync]") {
+  Pair f;
+  const Inventory nothing;
+  SyncOptions options;
+  options.elsewhere = GENERATE_REF(static_cast<const Inventory*>(nullptr), &nothing);
+  options.max_bytes = 100'000;  // a large file of 70,000 a revision
+  const Place disk;
+  Repository::create(*disk.connect(), DigestKind::md5);
+  if (options.elsewhere) sync(f.place, disk, f.machine, options);
+  for (int run = 0; run < 3; ++run) {
+    CAPTURE(run);
+    SyncOptions dry = options;
+    dry.dry_run = true;
+    const Synced planned = sync(f.place, disk, f.machine, dry);
+    const Synced done = sync(f.place, disk, f.machine, options);
+    CHECK(planned.report == done.report);
+    REQUIRE(planned.revisions.size() == done.revisions.size());
+    for (std::size_t i = 0; i < done.revisions.size(); ++i)
+      CHECK(planned.revisions[i].tree.obstacle_count == done.revisions[i].tree.obstacle_count);
+  }
+  CHECK(revisions_of(disk) == revisions_of(f.place));
 }
 
 TEST_CASE("with a bound on what is sent, the next run goes on where one ended", "[sync]") {

@@ -200,6 +200,20 @@ TEST_CASE("set-id bits come back only with --special, and are counted without", 
   CHECK(mode(work.target() + "2/tool") == 04755);
 }
 
+TEST_CASE("a checkpoint lacks names that were there: --delete does not go by it", "[tools]") {
+  Workplace work;
+  work.write_small_tree();
+  REQUIRE(work.backup({"-q"}).code == 0);
+  const std::string checkpoint = work.add_checkpoint();
+  TempTree target;
+  target.write("more", "kept");
+  const ToolRun run = work.restore({checkpoint, "--delete", "-t", target.path()});
+  CHECK(run.code == 2);
+  CHECK_THAT(run.err, Contains("is a checkpoint"));
+  CHECK(target.read("more") == "kept");
+  CHECK(work.restore({"-q", checkpoint, "-t", target.path()}).code == 0);
+}
+
 TEST_CASE("a stream has no place to go back to", "[tools]") {
   Workplace work;
   REQUIRE(work.reverse({"backup", "-q", "--stdin-filename", "dump", "--stdin-from-command",

@@ -2,7 +2,6 @@
 #include <filesystem>
 
 #include "libcore/base/fd.h"
-#include "libcore/store/head.h"
 #include "tests/tools/workplace.h"
 #include "tools/reverse-snapshot/command.h"
 
@@ -29,15 +28,6 @@ struct Filled : Workplace {
     return reverse(words);
   }
 };
-
-/// The only file below `directory`.
-std::filesystem::path only_file(const std::filesystem::path& directory) {
-  std::vector<std::filesystem::path> found;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory))
-    if (entry.is_regular_file()) found.push_back(entry.path());
-  REQUIRE(found.size() == 1);
-  return found.front();
-}
 
 }  // namespace
 
@@ -103,13 +93,7 @@ TEST_CASE("list leaves checkpoints out where there is a complete revision, unles
   Workplace work;
   work.write_small_tree();
   REQUIRE(work.backup({"-q"}).code == 0);
-  // The same head with another outcome, as an interrupted run leaves it behind.
-  const std::filesystem::path file = only_file(work.repo() + "/manifests");
-  Head head = parse_head(read_file(file), file.string());
-  head.id = "00000000-0000-4000-8000-000000000001";
-  head.outcome = Outcome::checkpoint;
-  write_file(work.repo() + "/manifests/" + head.revision() + ".yaml", format_head(head));
-
+  work.add_checkpoint();
   const ToolRun plain = work.reverse({"list", work.repo()});
   CHECK(lines_of(plain.out).size() == 1);
   CHECK_THAT(plain.err, Contains("1 checkpoint not shown (--all)"));
@@ -118,7 +102,7 @@ TEST_CASE("list leaves checkpoints out where there is a complete revision, unles
 
 TEST_CASE("an unreadable head is damage, and the others are listed", "[tools]") {
   Filled work;
-  const std::filesystem::path head = only_file(work.repo() + "/manifests/desk/docs");
+  const std::filesystem::path head = work.only_file(work.repo() + "/manifests/desk/docs");
   std::filesystem::permissions(head, std::filesystem::perms::owner_write,
                                std::filesystem::perm_options::add);
   write_file(head, "nonsense");

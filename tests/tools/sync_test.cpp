@@ -3,6 +3,7 @@
 
 #include "libcore/base/fd.h"
 #include "tests/tools/workplace.h"
+#include "tools/reverse-snapshot/command.h"
 #include "tools/reverse-sync/command.h"
 #include "tools/reverse-verify/command.h"
 
@@ -91,6 +92,38 @@ TEST_CASE("sync names what is damaged, copies the rest and ends with code 4", "[
   CHECK(run.code == 4);
   CHECK_THAT(run.err, Contains(":d.txt: ") && Contains("is damaged"));
   CHECK_THAT(run.out, Contains("1 revision copied, 1 damaged"));
+}
+
+TEST_CASE("sync makes no copy inside a repository", "[tools][sync]") {
+  Copying f;
+  const ToolRun inside = f.harness.run(sync_tool(), {f.repo(), f.repo() + "/objects/copy"});
+  CHECK(inside.code == 2);
+  CHECK_THAT(inside.err, Contains("DST lies in SRC"));
+  REQUIRE(f.sync({}).code == 0);
+  const ToolRun other = f.harness.run(sync_tool(), {f.repo(), f.copy() + "/tmp/another"});
+  CHECK(other.code == 2);
+  CHECK_THAT(other.err, Contains("it lies in the one at '" + f.copy() + "'"));
+  CHECK_FALSE(fs::exists(f.copy() + "/tmp/another"));
+}
+
+TEST_CASE("bad values are named before anything is made", "[tools][sync]") {
+  Copying f;
+  CHECK_THAT(f.sync({"--latest", "0"}).err, Contains("--latest: at least one"));
+  CHECK_THAT(f.sync({"--missing-from", f.harness / "none"}).err, Contains("--missing-from: open '"));
+  CHECK_FALSE(fs::exists(f.copy()));
+}
+
+TEST_CASE("a disk has the digest of the repository that it is carried to", "[tools][sync]") {
+  Copying f;
+  const std::string far = f.harness / "far", list = f.harness / "far.inv";
+  REQUIRE(f.harness.run(sync_tool(), {"--latest", "1", "--digest", "sha256", f.repo(), far}).code == 0);
+  write_file(list, f.harness.run(inventory_tool(), {far}).out, 0644);
+  CHECK_THAT(f.sync({"--digest", "md5", "--missing-from", list}).err,
+             Contains("lists a repository with sha256, and DST has md5"));
+  CHECK_FALSE(fs::exists(f.copy()));
+  REQUIRE(f.sync({"--missing-from", list}).code == 0);
+  CHECK_THAT(f.harness.run(sync_tool(), {f.copy(), far}).out, Contains("1 revision copied"));
+  CHECK(f.harness.run(verify_tool(), {"-q", far}).code == 0);
 }
 
 TEST_CASE("a list that is no inventory is refused by its line", "[tools][sync]") {

@@ -1,3 +1,5 @@
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,7 +126,7 @@ TEST_CASE("views are made and removed only where they may be", "[tools]") {
   CHECK(!fs::exists(work.repo() + "/views"));
   const ToolRun nowhere = work.view({work.repo(), "desk/home", work.harness / "none/view"});
   CHECK(nowhere.code == 1);
-  CHECK_THAT(nowhere.err, Contains("there is no directory '" + (work.harness / "none")));
+  CHECK_THAT(nowhere.err, Contains("there is no directory '" + (work.harness / "none") + "' to make"));
   CHECK(work.view({work.repo(), "desk/home"}).code == 2);
   CHECK(work.view({work.repo(), "desk/home:docs", work.place()}).code == 2);
   CHECK(work.view({"--all", "--update", work.repo(), work.place()}).code == 2);
@@ -142,6 +144,31 @@ TEST_CASE("views are made and removed only where they may be", "[tools]") {
   CHECK(!fs::exists(work.place()));
   CHECK((status_of(work.harness / "witness").st_mode & 07777) == 0444);
   CHECK(work.reverse({"verify", "-q", work.repo()}).code == 0);
+}
+
+TEST_CASE("view --mode is the directory's own, and leaves its owner all", "[tools]") {
+  Viewed work;
+  for (const char* mode : {"0455", "1755", "abc", ""})
+    CHECK(work.view({"--mode", mode, work.repo(), "desk/home", work.place()}).code == 2);
+  CHECK(work.view({"-q", "--mode", "755", work.repo(), "desk/home", work.place()}).code == 0);
+  CHECK((status_of(work.place()).st_mode & 07777) == 0755);
+  CHECK(work.view({"-q", "--update", work.repo(), "desk/home~1", work.place()}).code == 0);
+  CHECK((status_of(work.place()).st_mode & 07777) == 0755);
+}
+
+TEST_CASE("a view that another process works at is left alone: code 75", "[tools]") {
+  Viewed work;
+  REQUIRE(work.view({"-q", work.repo(), "desk/home", work.place()}).code == 0);
+  const UniqueFd marker = open_file(work.harness / ".view.reverse-view", O_RDONLY);
+  REQUIRE(::flock(marker.get(), LOCK_EX) == 0);
+  for (const Words& call : {Words{"--update", work.repo(), "desk/home~1", work.place()},
+                            {"--remove", work.place()},
+                            {work.repo(), "desk/home", work.place()}}) {
+    const ToolRun run = work.view(call);
+    CHECK(run.code == 75);
+    CHECK_THAT(run.err, Contains("another process is working at the view"));
+  }
+  CHECK(read_file(work.place() + "/docs/a.txt") == "another\n");
 }
 
 TEST_CASE("a view leaves out what is missing, says so, and is made whole later", "[tools]") {

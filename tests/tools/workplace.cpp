@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "libcore/base/fd.h"
 #include "libcore/base/text.h"
+#include "libcore/store/head.h"
 #include "tools/reverse-backup/command.h"
 #include "tools/reverse-restore/command.h"
 #include "tools/reverse/command.h"
@@ -54,6 +56,23 @@ std::size_t Workplace::revisions() {
   INFO(run.err);
   REQUIRE(run.code == 0);
   return lines_of(run.out).size();
+}
+
+std::filesystem::path Workplace::only_file(const std::filesystem::path& directory) {
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory))
+    if (entry.is_regular_file()) found.push_back(entry.path());
+  REQUIRE(found.size() == 1);
+  return found.front();
+}
+
+std::string Workplace::add_checkpoint() {
+  const std::filesystem::path file = only_file(repo() + "/manifests");
+  Head head = parse_head(read_file(file), file.string());
+  head.id = "00000000-0000-4000-8000-000000000001";
+  head.outcome = Outcome::checkpoint;
+  write_file(repo() + "/manifests/" + head.revision() + ".yaml", format_head(head));
+  return head.revision();
 }
 
 std::vector<nlohmann::json> json_lines(const std::string& text) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -37,6 +38,12 @@ class Workplace {
   Words names(const std::string& revision = "latest");
   /// Revisions in the repository, checkpoints too.
   std::size_t revisions();
+
+  /// Adds the tree of the only revision as a checkpoint, as an interrupted run leaves it behind;
+  /// returns its name.
+  std::string add_checkpoint();
+  /// The only file below `directory`.
+  static std::filesystem::path only_file(const std::filesystem::path& directory);
 
   /// docs/a.txt, docs/b.txt and c.txt.
   void write_small_tree();

@@ -92,8 +92,9 @@ ExitCode ViewCommand::finish(const ViewReport& report, const std::string& what,
     return code;
   }
   call.output.end_problems("reverse-verify");
-  std::string text = fmt::format("{}: {} made in {} directories", what,
-                                 counted(report.files, "file"), format_count(report.directories));
+  std::string text = fmt::format("{}: {} made in {} {}", what, counted(report.files, "file"),
+                                 format_count(report.directories),
+                                 report.directories == 1 ? "directory" : "directories");
   if (report.removed > 0) text += fmt::format(", {} removed", counted(report.removed, "name"));
   call.output.summary(text);
   if (report.left_out > 0)

@@ -23,7 +23,8 @@ class SyncCommand : public Command {
   void declare_carrying(OptionSet& options);
   void take_operands(Invocation& call);
   void name_revisions(const Repository& source, Invocation& call);
-  void read_inventory(DigestKind kind);
+  void read_inventory();
+  void check_inventory(DigestKind target) const;
   void prepare_target(Repository& target) const;
   OpenOptions creation(const Repository& source, const Invocation& call) const;
 
@@ -58,7 +59,10 @@ void SyncCommand::declare_selection(OptionSet& options) {
   SyncSelection& selection = options_.selection;
   filter_.declare(options);
   options.value({"latest", 0, Shown::first}, "N", "only the newest N of each set",
-                [&selection](const std::string& text) { selection.latest = count_value(text); });
+                [&selection](const std::string& text) {
+                  selection.latest = count_value(text);
+                  if (*selection.latest == 0) fail(ErrorKind::usage, "at least one");
+                });
   options.value({"since", 0, Shown::first}, "TIME",
                 "only those started then or later: 2014-01-25, 2014-01-25 12:00",
                 [&selection](const std::string& text) { selection.since = time_value(text); });
@@ -82,6 +86,8 @@ void SyncCommand::take_operands(Invocation& call) {
   to_ = parse_location(call.operands[1]);
   if (repository_name(from_) == repository_name(to_))
     fail(ErrorKind::usage, "SRC and DST are the same: '{}'", printable(repository_name(to_)));
+  if (repository_name(to_).starts_with(repository_name(from_) + "/"))
+    fail(ErrorKind::usage, "DST lies in SRC: '{}'", printable(repository_name(to_)));
   words_.assign(call.operands.begin() + 2, call.operands.end());
 }
 
@@ -94,10 +100,20 @@ void SyncCommand::name_revisions(const Repository& source, Invocation& call) {
   }
 }
 
-void SyncCommand::read_inventory(DigestKind kind) {
+void SyncCommand::read_inventory() {
   if (!inventory_file_) return;
-  inventory_ = Inventory::parse(read_file(*inventory_file_), kind, *inventory_file_);
+  with_context("--missing-from", [&] {
+    inventory_ = Inventory::parse(read_file(*inventory_file_), *inventory_file_);
+  });
   options_.elsewhere = &*inventory_;
+  if (digest_) check_inventory(*digest_);
+}
+
+/// What is carried to a repository has its digest, or it could not be told what that has.
+void SyncCommand::check_inventory(DigestKind target) const {
+  if (inventory_ && inventory_->digest().value_or(target) != target)
+    fail(ErrorKind::usage, "'{}' lists a repository with {}, and DST has {}",
+         printable(*inventory_file_), to_string(*inventory_->digest()), to_string(target));
 }
 
 // --- running
@@ -110,6 +126,7 @@ OpenOptions SyncCommand::creation(const Repository& source, const Invocation& ca
   open.create = !no_create_;
   open.digest = digest_;
   open.usual_digest = source.info().digest;
+  if (inventory_) open.usual_digest = inventory_->digest().value_or(open.usual_digest);
   open.partial = PartialCopy::accepted;
   open.allow = call.common.allow;
   return open;
@@ -133,6 +150,7 @@ ExitCode SyncCommand::execute(Invocation& call) {
   expect_sync(*near, *far);
   const Repository source = Repository::open(*near, false);
   name_revisions(source, call);
+  read_inventory();
   std::unique_ptr<Catalog> catalog = open_catalog(call);
   const OpenOptions open = creation(source, call);
   CliObserver observer(call.output, false);
@@ -143,8 +161,7 @@ ExitCode SyncCommand::execute(Invocation& call) {
   if (options_.dry_run && look_at_location(*far) != LocationState::repository) {
     check_creation(*far, *catalog, open);
     call.output.note(fmt::format("would make a repository at {}", printable(open.location)));
-    const DigestKind kind = digest_.value_or(source.info().digest);
-    read_inventory(kind);
+    const DigestKind kind = digest_.value_or(open.usual_digest);
     return sync_and_tell(
         {source, nullptr, kind, nullptr, observer, call.io.stop, tell, translations_of(call)},
         options_, observer, call);
@@ -152,7 +169,7 @@ ExitCode SyncCommand::execute(Invocation& call) {
   OpenedRepository opened = open_for_writing(*far, *catalog, open);
   if (opened.created) call.output.note(creation_note(to_, *far));
   Repository& target = opened.repository;
-  read_inventory(target.info().digest);
+  check_inventory(target.info().digest);
   if (!options_.dry_run) prepare_target(target);
   const auto present = open_present_set(target.info().id, call);
   return sync_and_tell({source, &target, target.info().digest, present.get(), observer,

@@ -20,10 +20,13 @@ std::string_view action_of(const SyncedRevision& revision) {
 }
 
 std::string words_of(const SyncedRevision& revision, bool dry_run) {
-  if (revision.is_published) return dry_run ? "would be copied" : "copied";
-  if (revision.has_vanished) return "forgotten there meanwhile";
   const CopiedTree& tree = revision.tree;
   const std::string lack = counted(tree.obstacle_count, "object");
+  if (revision.is_published) {
+    const std::string copied = dry_run ? "would be copied" : "copied";
+    return tree.has(Obstacle::Kind::postponed) ? copied + " but for " + lack + ": next time" : copied;
+  }
+  if (revision.has_vanished) return "forgotten there meanwhile";
   if (tree.has(Obstacle::Kind::damaged)) return "not copied: damaged, " + lack;
   if (tree.has(Obstacle::Kind::too_large)) return "not copied: too large, " + lack;
   if (tree.has(Obstacle::Kind::elsewhere)) return "not whole yet: still to come, " + lack;
@@ -63,6 +66,7 @@ JsonLine summary_object(const SyncReport& report, bool dry_run, double seconds, 
       .add("revisions_forgotten", report.forgotten)
       .add("revisions_damaged", report.damaged)
       .add("revisions_held_back", report.held_back)
+      .add("revisions_unfinished", report.unfinished)
       .add("objects_copied", report.objects)
       .add("bytes_sent", report.bytes)
       .add("total_duration", seconds)
@@ -78,6 +82,7 @@ void tell_report(const SyncReport& report, bool dry_run, std::chrono::duration<d
   auto add = [&](std::uint64_t count, const char* what) {
     if (count > 0) line += fmt::format(", {} {}", format_count(count), what);
   };
+  add(report.unfinished, "of them in part");
   add(report.present, "there already");
   add(report.forgotten, "forgotten");
   add(report.damaged, "damaged");
@@ -115,8 +120,8 @@ ExitCode sync_and_tell(const SyncDeps& deps, const SyncOptions& options, CliObse
   }
   call.output.end_problems("--json");
   const ExitCode code = report.damaged > 0     ? ExitCode::damage
-                        : report.held_back > 0 ? ExitCode::incomplete
-                                               : ExitCode::ok;
+                        : report.held_back + report.unfinished > 0 ? ExitCode::incomplete
+                                                                   : ExitCode::ok;
   tell_report(report, options.dry_run, std::chrono::steady_clock::now() - started, code,
               call.output);
   return code;
