@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <utility>
 
@@ -46,6 +47,15 @@ class ByteBudget {
     std::unique_lock lock(mutex_);
     freed_.wait(lock, stop, [&] { return free_ >= bytes; });
     throw_if_stopped(stop);
+    free_ -= bytes;
+    return Share(this, bytes);
+  }
+
+  /// nullopt if `bytes` (or the whole budget, if that is less) are not free now.
+  std::optional<Share> try_draw(std::uint64_t bytes) {
+    bytes = std::min(bytes, total_);
+    std::lock_guard lock(mutex_);
+    if (free_ < bytes) return std::nullopt;
     free_ -= bytes;
     return Share(this, bytes);
   }

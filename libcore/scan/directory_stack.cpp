@@ -12,12 +12,6 @@ namespace reverse {
 
 namespace {
 
-/// Gives its place back when the last holder lets go, be it after the walk.
-struct CountedDirectory : SourceDirectory {
-  std::shared_ptr<ByteBudget> places;
-  ByteBudget::Share place;
-};
-
 /// How many of the deepest directories stay open for the walk itself.
 constexpr std::size_t kKeepOpen = 32;
 /// Directories that may be open at once: half of the descriptors, since files are opened in them.
@@ -36,21 +30,36 @@ UniqueFd open_again(int parent, const std::string& name) {
 
 }  // namespace
 
+std::string joined(std::string_view directory, std::string_view name) {
+  std::string path;
+  path.reserve(directory.size() + 1 + name.size());
+  path += directory;
+  if (!path.empty()) path += '/';
+  path += name;
+  return path;
+}
+
 DirectoryStack::DirectoryStack(std::string source, std::stop_token stop)
     : source_(std::move(source)),
       stop_(std::move(stop)),
       places_(std::make_shared<ByteBudget>(most_open())) {}
 
-std::shared_ptr<const SourceDirectory> DirectoryStack::share(UniqueFd fd, std::string_view path) {
-  auto directory = std::make_shared<CountedDirectory>();
-  directory->places = places_;
-  directory->place = places_->draw(1, stop_);
+std::shared_ptr<OpenDirectory> OpenDirectory::make(UniqueFd fd, const std::string& source,
+                                                   std::string_view path) {
+  auto directory = std::make_shared<OpenDirectory>();
   directory->fd = std::move(fd);
-  directory->path = source_;
+  directory->path = source;
   if (!path.empty()) {
     if (!directory->path.ends_with('/')) directory->path += '/';
     directory->path += path;
   }
+  return directory;
+}
+
+std::shared_ptr<const SourceDirectory> DirectoryStack::share(
+    std::shared_ptr<OpenDirectory> directory) {
+  directory->places = places_;
+  directory->place = places_->draw(1, stop_);
   return directory;
 }
 
@@ -72,16 +81,11 @@ void DirectoryStack::pop() {
   if (parent.directory) return;
   UniqueFd fd = find_parent(child, parent);
   child.reset();
-  if (fd) parent.directory = share(std::move(fd), path_);
+  if (fd) parent.directory = share(made(std::move(fd), path_));
 }
 
 std::string DirectoryStack::path_of(std::string_view name) const {
-  std::string path;
-  path.reserve(path_.size() + 1 + name.size());
-  path += path_;
-  if (!path.empty()) path += '/';
-  path += name;
-  return path;
+  return joined(path_, name);
 }
 
 bool DirectoryStack::is_level(int fd, const Level& level) const {

@@ -16,12 +16,28 @@
 
 namespace reverse {
 
+/// The path of `name` in `directory`, both relative to the source.
+std::string joined(std::string_view directory, std::string_view name);
+
+/// A directory that counts as open, once it is shared, until the last holder lets go, be it after
+/// the walk.
+struct OpenDirectory : SourceDirectory {
+  std::shared_ptr<ByteBudget> places;
+  ByteBudget::Share place;
+
+  /// `path`: relative to `source`, an absolute path.
+  static std::shared_ptr<OpenDirectory> make(UniqueFd fd, const std::string& source,
+                                             std::string_view path);
+};
+
 /// One directory that the walk is in.
 struct Level {
   /// Empty if it was closed to save descriptors and could not be found again.
   std::shared_ptr<const SourceDirectory> directory;
   std::uint64_t device = 0, inode = 0;
   Listing names;
+  /// What was seen of the names, by index, where they were read ahead; else empty.
+  std::vector<std::optional<FileStatus>> seen;
   std::size_t next = 0;  ///< index of the name to look at next
   std::optional<Selection::Range>
       selected;               ///< what is left of it to be walked; nullopt: all names
@@ -36,9 +52,12 @@ class DirectoryStack {
   /// `source`: absolute path, for messages.
   DirectoryStack(std::string source, std::stop_token stop);
 
-  /// Counts `fd` as an open directory, shared from now on; `path` relative to the source. Waits
-  /// while too many are held. Throws `Cancelled` on stop.
-  std::shared_ptr<const SourceDirectory> share(UniqueFd fd, std::string_view path);
+  /// Counts `directory` as open. Waits while too many are held. Throws `Cancelled` on stop.
+  std::shared_ptr<const SourceDirectory> share(std::shared_ptr<OpenDirectory> directory);
+  /// `path` relative to the source.
+  std::shared_ptr<OpenDirectory> made(UniqueFd fd, std::string_view path) const {
+    return OpenDirectory::make(std::move(fd), source_, path);
+  }
 
   /// Enters the directory `name` of the top (the source itself if empty).
   void push(Level level, std::string_view name);

@@ -41,7 +41,8 @@ void Listing::keep_only(std::string_view name) {
   std::erase_if(names_, [&](const Name& n) { return view(n) != name; });
 }
 
-int read_listing(int fd, char* buffer, std::size_t buffer_size, Listing& listing) {
+int read_listing(int fd, char* buffer, std::size_t buffer_size, Listing& listing,
+                 std::size_t most) {
   for (;;) {
     ssize_t got = ::getdents64(fd, buffer, buffer_size);
     if (got < 0 && errno == EINTR) continue;
@@ -53,6 +54,7 @@ int read_listing(int fd, char* buffer, std::size_t buffer_size, Listing& listing
       std::string_view name = found->d_name;
       if (name != "." && name != "..") listing.add(name, found->d_type);
     }
+    if (listing.size() > most) return EFBIG;
   }
   listing.sort();
   return 0;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,8 +40,9 @@ class Listing {
 };
 
 /// Reads all names of the open directory `fd` but `.` and `..` and sorts them. Returns 0 or an
-/// errno, after which `listing` is not to be used. `buffer` of `buffer_size` bytes is scratch
-/// memory.
-int read_listing(int fd, char* buffer, std::size_t buffer_size, Listing& listing);
+/// errno, after which `listing` is not to be used: EFBIG if there are more than `most`. `buffer` of
+/// `buffer_size` bytes is scratch memory.
+int read_listing(int fd, char* buffer, std::size_t buffer_size, Listing& listing,
+                 std::size_t most = std::numeric_limits<std::size_t>::max());
 
 }  // namespace reverse

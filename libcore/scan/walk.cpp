@@ -12,6 +12,7 @@
 
 #include "libcore/base/stop.h"
 #include "libcore/scan/directory_stack.h"
+#include "libcore/scan/read_ahead.h"
 #include "libcore/scan/selection.h"
 #include "libcore/scan/stat_name.h"
 #include "libcore/scan/tags.h"
@@ -59,7 +60,8 @@ class Walker {
         stop_(stop),
         selection_(options.only.value_or(std::vector<std::string>{""})),
         stack_(source, stop),
-        buffer_(std::make_unique_for_overwrite<char[]>(kListingBuffer)) {
+        buffer_(std::make_unique_for_overwrite<char[]>(kListingBuffer)),
+        ahead_(source, filter) {
     for (const std::string& text : options.exclude_if_present) tags_.push_back(parse_tag(text));
     if (options.exclude_caches) tags_.push_back(cache_directory_tag());
   }
@@ -71,6 +73,8 @@ class Walker {
   struct Candidate {
     SourceEntry entry;
     const char* name = "";
+    std::size_t index = 0;           ///< of the name in its directory
+    std::optional<FileStatus> seen;  ///< ahead of the walk, if it was
     /// What is wanted below it; nullopt: all of it.
     std::optional<Selection::Range> selected;
     bool listed = false;  ///< by the caller, or on the way to what is
@@ -82,7 +86,9 @@ class Walker {
   bool look_at(Candidate& candidate);
   bool enter(Candidate& candidate);
   bool stops_at_mount(Candidate& candidate);
-  int descend(Candidate& candidate, std::shared_ptr<const SourceDirectory> directory);
+  int open_directory(const Candidate& candidate, std::shared_ptr<OpenDirectory>& directory);
+  int descend(Candidate& candidate, std::shared_ptr<const SourceDirectory> directory,
+              std::unique_ptr<ReadAhead::Directory> ahead);
   bool give_up(const Candidate& candidate, int code);
   void fail_all(const Candidate& candidate, bool vanished, const std::string& error);
 
@@ -94,6 +100,7 @@ class Walker {
   std::vector<Tag> tags_;
   DirectoryStack stack_;
   std::unique_ptr<char[]> buffer_;
+  ReadAhead ahead_;
 };
 
 void Walker::run(const std::string& source) {
@@ -101,10 +108,14 @@ void Walker::run(const std::string& source) {
   while (!stack_.empty()) {
     throw_if_stopped(stop_);
     Level& level = stack_.top();
-    if (level.next < level.names.size())
+    if (level.next < level.names.size()) {
+      if (!level.selected && level.directory)
+        ahead_.look_ahead(level.directory, stack_.path(), level.device, level.names);
       examine(level);
-    else
+    } else {
       stack_.pop();
+      ahead_.leave();
+    }
   }
   for (const std::string& path : selection_.outside())
     visitor_.failed(path, false, "leads out of the source");
@@ -114,16 +125,17 @@ void Walker::enter_source(const std::string& source) {
   UniqueFd fd = open_file(source, O_RDONLY | O_DIRECTORY);
   Candidate candidate;
   candidate.entry.status = file_status(fd.get(), "", source);
-  candidate.entry.directory = stack_.share(std::move(fd), "");
+  candidate.entry.directory = stack_.share(stack_.made(std::move(fd), ""));
   candidate.selected = selection_.all();
-  if (int code = descend(candidate, candidate.entry.directory))
+  if (int code = descend(candidate, candidate.entry.directory, nullptr))
     throw_errno(code, fmt::format("list '{}'", source));
 }
 
 /// Looks at the next name of `level`, which may become another than the top by that.
 void Walker::examine(Level& level) {
-  const Listing::Name& name = level.names[level.next++];
   Candidate candidate;
+  candidate.index = level.next++;
+  const Listing::Name& name = level.names[candidate.index];
   candidate.entry.path = stack_.path_of(level.names.view(name));
   if (level.selected) {
     candidate.listed = true;
@@ -136,6 +148,7 @@ void Walker::examine(Level& level) {
     return fail_all(candidate, false, "its directory was moved away during the walk");
   candidate.entry.directory = level.directory;
   candidate.name = level.names.c_str(name);
+  if (!level.seen.empty()) candidate.seen = level.seen[candidate.index];
   for (int attempt = 0; attempt < kAttempts; ++attempt)
     if (look_at(candidate)) return;
   fail_all(candidate, false, "it was replaced again and again while it was looked at");
@@ -156,7 +169,10 @@ bool Walker::excluded(const std::string& path, const Listing::Name& name, const 
 bool Walker::look_at(Candidate& candidate) {
   SourceEntry& entry = candidate.entry;
   int fd = entry.directory->fd.get();
-  if (int code = stat_name(fd, candidate.name, entry.status)) return give_up(candidate, code);
+  if (auto seen = std::exchange(candidate.seen, std::nullopt))
+    entry.status = *seen;
+  else if (int code = stat_name(fd, candidate.name, entry.status))
+    return give_up(candidate, code);
   if (entry.status.type == FileType::directory) return enter(candidate);
   if (candidate.selected) return give_up(candidate, ENOTDIR);
   if (entry.status.type == FileType::symlink) {
@@ -181,21 +197,34 @@ bool Walker::enter(Candidate& candidate) {
     return true;
   }
   if (stops_at_mount(candidate)) return true;
-  // On the way to listed paths nothing is read, so search permission must do.
-  int access = candidate.selected ? O_PATH : O_RDONLY;
-  UniqueFd fd(open_quietly(entry.directory->fd.get(), candidate.name, access | O_DIRECTORY,
-                           entry.status.uid));
-  int code = fd ? 0 : errno;
+  std::unique_ptr<ReadAhead::Directory> ahead = ahead_.take(candidate.index);
+  if (ahead && !same_inode(ahead->status, entry.status)) ahead.reset();
+  std::shared_ptr<OpenDirectory> opened;
+  if (ahead) opened = std::move(ahead->opened);
+  int code = opened ? 0 : open_directory(candidate, opened);
   if (code == ENOTDIR || code == ELOOP) return false;
-  FileStatus opened;
-  if (code == 0) code = stat_name(fd.get(), "", opened);
-  if (code == 0 && !same_inode(opened, entry.status)) return false;
-  if (code == 0) code = descend(candidate, stack_.share(std::move(fd), entry.path));
+  if (code == 0) code = descend(candidate, stack_.share(std::move(opened)), std::move(ahead));
   if (code == 0) return true;
   if (code == ENOENT || is_exhausted(code)) return give_up(candidate, code);
   visitor_.entry(std::move(candidate.entry), message_of(code));
   if (candidate.selected) fail_all(candidate, false, message_of(code));
   return true;
+}
+
+/// Returns 0 or an errno; ENOTDIR or ELOOP: it is no longer the directory that was looked at.
+int Walker::open_directory(const Candidate& candidate,
+                           std::shared_ptr<OpenDirectory>& directory) {
+  const SourceEntry& entry = candidate.entry;
+  // On the way to listed paths nothing is read, so search permission must do.
+  int access = candidate.selected ? O_PATH : O_RDONLY;
+  UniqueFd fd(open_quietly(entry.directory->fd.get(), candidate.name, access | O_DIRECTORY,
+                           entry.status.uid));
+  if (!fd) return errno;
+  FileStatus opened;
+  if (int code = stat_name(fd.get(), "", opened)) return code;
+  if (!same_inode(opened, entry.status)) return ENOTDIR;
+  directory = stack_.made(std::move(fd), entry.path);
+  return 0;
 }
 
 bool Walker::stops_at_mount(Candidate& candidate) {
@@ -217,7 +246,8 @@ bool Walker::stops_at_mount(Candidate& candidate) {
 
 /// Reports the open directory and makes it the top. Returns 0, or the errno of listing it, with
 /// nothing reported.
-int Walker::descend(Candidate& candidate, std::shared_ptr<const SourceDirectory> directory) {
+int Walker::descend(Candidate& candidate, std::shared_ptr<const SourceDirectory> directory,
+                    std::unique_ptr<ReadAhead::Directory> ahead) {
   SourceEntry& entry = candidate.entry;
   int fd = directory->fd.get();
   Level level{.directory = std::move(directory),
@@ -229,7 +259,12 @@ int Walker::descend(Candidate& candidate, std::shared_ptr<const SourceDirectory>
   if (candidate.selected) {
     level.names = selection_.names(*candidate.selected, path);
   } else {
-    if (int code = read_listing(fd, buffer_.get(), kListingBuffer, level.names)) return code;
+    if (ahead) {
+      level.names = std::move(ahead->names);
+      level.seen = std::move(ahead->seen);
+    } else if (int code = read_listing(fd, buffer_.get(), kListingBuffer, level.names)) {
+      return code;
+    }
     if (!stack_.empty() && options_.is_repository && level.names.contains(kRepositoryFile) &&
         options_.is_repository(entry, fd)) {
       entry.status.type = FileType::repository;
@@ -243,8 +278,10 @@ int Walker::descend(Candidate& candidate, std::shared_ptr<const SourceDirectory>
   if (tag != nullptr) {
     visitor_.skipped(path, SkipReason::tag, tag->name);
     level.names.keep_only(tag->name);
+    level.seen.clear();
   }
   stack_.push(std::move(level), candidate.name);
+  ahead_.enter(tag == nullptr && ahead ? std::move(ahead->upcoming) : ReadAhead::Upcoming{});
   return 0;
 }
 

@@ -52,9 +52,10 @@ class WalkVisitor {
 /// Never follows symlinks below it, never leaves it; depth is bounded by nothing but memory (a few fds at a time are open; entries keep theirs).
 /// The source itself is neither excluded nor taken for a nested repository. Names that `only` lists are walked whatever the filter says of them;
 /// it holds for what is below them.
-/// Memory: one directory's names a level. At most 512 `SourceDirectory`s (half of the process's descriptors, if that is less) are alive at once: the
+/// A second thread reads directories ahead (scan/read_ahead.h), so what is told of a name that is no directory may be some milliseconds old.
+/// Memory: one directory's names a level, and some MB for what was read ahead. At most 512 `SourceDirectory`s (half of the process's descriptors, if that is less) are alive at once: the
 /// walk waits for others to let go, who must not wait for further entries meanwhile. The visitor itself may hold back entries of up to 64
-/// directories from call to call, and some 24 more.
+/// directories from call to call, and some 24 more. Up to 64 directories that were read ahead are open besides.
 /// Throws `not_found`, `permission`, `io` for the source itself, `io` when descriptors or memory of the whole system run out, `usage` for a malformed
 /// `exclude_if_present`; `Cancelled` on stop.
 void walk(const std::string& source, const WalkOptions& options, Filter& filter, WalkVisitor& visitor,

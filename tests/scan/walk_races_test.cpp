@@ -169,6 +169,26 @@ TEST_CASE("what vanishes after it was listed is reported as gone", "[scan]") {
   CHECK(lines == Lines{"", "a", "gone b", "gone c", "d"});
 }
 
+TEST_CASE("a directory that is replaced before it is looked at is told as it is then", "[scan]") {
+  TempDir dir, other;
+  for (int i = 0; i < 100; ++i) put(dir / fmt::format("d/{}/old", 100 + i));
+  const int replaced[] = {101, 110, 150, 199};  // near ones were read ahead by then
+  for (int i : replaced) put(other / fmt::format("{}/new", i));
+  Lines expected{"", "d"};
+  Lines lines = walk_with(dir.path(), [&](const SourceEntry& entry) {
+    if (entry.path != "d/100/old") return;
+    for (int i : replaced)
+      REQUIRE(::renameat2(AT_FDCWD, (other / std::to_string(i)).c_str(), AT_FDCWD,
+                          (dir / fmt::format("d/{}", i)).c_str(), RENAME_EXCHANGE) == 0);
+  });
+  for (int i = 100; i < 200; ++i) {
+    const bool is_new = std::ranges::count(replaced, i) > 0;
+    expected.push_back(fmt::format("d/{}", i));
+    expected.push_back(fmt::format("d/{}/{}", i, is_new ? "new" : "old"));
+  }
+  CHECK(lines == expected);
+}
+
 TEST_CASE("a directory that is swapped for a symlink is not followed", "[scan]") {
   TempDir dir, outside;
   put(outside / "secret");

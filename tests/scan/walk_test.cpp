@@ -81,6 +81,30 @@ TEST_CASE("a random tree comes in the format's order", "[scan]") {
   CHECK(walk_lines(dir.path()) == expected);
 }
 
+TEST_CASE("directories come in order and whole however many there are and lie ahead", "[scan]") {
+  TempDir dir;
+  Lines expected{""};
+  const auto tell = [&](const std::string& path) { expected.push_back(path); };
+  for (const char* top : {"a", "b", "left out", "z"}) {
+    const bool is_told = std::string_view(top) != "left out";
+    if (is_told) tell(top);
+    for (int i = 100; i < 120; ++i) {
+      const std::string directory = fmt::format("{}/{}", top, i);
+      if (is_told) tell(directory);
+      // One is larger than what is read ahead, one is empty.
+      const int files = i == 105 && *top == 'b' ? 600 : i == 110 ? 0 : 2;
+      make_directories(dir / directory + "/sub");
+      for (int j = 0; j < files; ++j) {
+        put(dir / fmt::format("{}/{}", directory, 10000 + j));
+        if (is_told) tell(fmt::format("{}/{}", directory, 10000 + j));
+      }
+      if (is_told) tell(directory + "/sub");
+    }
+  }
+  expected.insert(std::ranges::find(expected, "z"), "skip left out excluded pattern");
+  CHECK(walk_lines(dir.path(), {}, {"/left out"}) == expected);
+}
+
 TEST_CASE("every type of file is an entry and none of them is opened", "[scan]") {
   TempDir dir;
   put(dir / "file", "123");
