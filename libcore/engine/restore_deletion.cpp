@@ -14,6 +14,7 @@
 #include "libcore/base/stop.h"
 #include "libcore/base/text.h"
 #include "libcore/engine/restore_selection.h"
+#include "libcore/store/layout.h"
 
 namespace reverse {
 
@@ -69,6 +70,7 @@ class Deletion {
   void remove(int directory, const std::string& name, const std::string& path,
               const std::string& display);
   bool is_elsewhere(int fd) const;
+  static void spare_repository(int fd, const std::string& display);
   void report_failure(const std::string& path, const Error& error);
 
   const Repository& repository_;
@@ -127,12 +129,21 @@ bool Deletion::is_elsewhere(int fd) const {
   return ::fstat(fd, &status) != 0 || status.st_dev != device_;
 }
 
+/// A repository holds what there is no other copy of, the one that is read from perhaps.
+void Deletion::spare_repository(int fd, const std::string& display) {
+  struct stat status {};
+  if (::fstatat(fd, layout::kRepositoryFile.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
+    fail(ErrorKind::refused, "'{}' is a repository: it is left alone", printable(display));
+}
+
 void Deletion::leave() {
   Level level = std::move(levels_.back());
   levels_.pop_back();
   if (!level.is_whole || !level.fd) return;
   std::sort(level.names.begin(), level.names.end());
   try {
+    if (!std::binary_search(level.names.begin(), level.names.end(), layout::kRepositoryFile))
+      spare_repository(level.fd.get(), level.display);
     for (const std::string& name : names_in(level.fd.get(), level.display))
       if (!std::binary_search(level.names.begin(), level.names.end(), name))
         remove(level.fd.get(), name, level.path.empty() ? name : level.path + "/" + name,
@@ -162,6 +173,7 @@ void Deletion::remove(int directory, const std::string& name, const std::string&
       if (!fd) throw_errno(errno, fmt::format("open '{}'", printable(display)));
       if (is_elsewhere(fd.get()))
         fail(ErrorKind::refused, "another file system is mounted at '{}'", printable(display));
+      spare_repository(fd.get(), display);
       const std::vector<std::string> names = names_in(fd.get(), display);
       for (const std::string& below : names)
         remove(fd.get(), below, path + "/" + below, display + "/" + below);

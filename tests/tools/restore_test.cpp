@@ -200,6 +200,37 @@ TEST_CASE("set-id bits come back only with --special, and are counted without", 
   CHECK(mode(work.target() + "2/tool") == 04755);
 }
 
+TEST_CASE("a restore writes neither into the repository nor to a place that seems another machine's",
+          "[tools]") {
+  BackedUp work;
+  fs::create_directory_symlink(work.repo(), work.harness / "link");
+  for (const std::string& target :
+       {work.repo(), work.repo() + "/new", work.harness / "link/new", std::string("nas:/x"),
+        std::string("nas:"), std::string("sftp://nas/x")}) {
+    CAPTURE(target);
+    CHECK(work.restore({"latest", "-t", target}).code == 2);
+  }
+  CHECK(!fs::exists(work.repo() + "/new"));
+  CHECK(!fs::exists("nas:"));
+  CHECK(work.restore({"-q", "latest", "-t", work.repo() + "-beside"}).code == 0);
+}
+
+TEST_CASE("--delete leaves repositories alone, and says so", "[tools]") {
+  BackedUp work;
+  const std::string around = work.harness / "";
+  fs::create_directories(around + "new/deep");
+  write_file(around + "new/deep/file", "x");
+  fs::create_directories(around + "docs");
+  fs::rename(work.repo(), around + "docs/repo");
+  const ToolRun run = work.harness.run(
+      restore_tool(), {around + "docs/repo", "latest", "--delete", "--exclude", "/cache", "-t", around});
+  CHECK(run.code == 3);
+  CHECK_THAT(run.err, Contains("docs/repo' is a repository: it is left alone"));
+  CHECK(!fs::exists(around + "new"));
+  CHECK(read_file(around + "c.txt") == "gamma\n");
+  CHECK(work.reverse({"verify", "-q", around + "docs/repo"}).code == 0);
+}
+
 TEST_CASE("a checkpoint lacks names that were there: --delete does not go by it", "[tools]") {
   Workplace work;
   work.write_small_tree();

@@ -24,6 +24,7 @@ class RestoreCommand : public Command {
   void declare_existing(OptionSet& options);
   void check_choices(const Invocation& call) const;
   RestoreOptions plan(const RevisionPath& wanted, const Invocation& call) const;
+  void check_target(const std::string& target) const;
   bool to_archive() const { return target_ == "-"; }
   ExitCode run_all(const std::vector<RevisionPath>& wanted, Invocation& call,
                    const Repository& repository);
@@ -31,6 +32,7 @@ class RestoreCommand : public Command {
   void tell(const RestoreReport& report, const RestoreOptions& options, double seconds,
             Invocation& call, ExitCode code) const;
 
+  Location location_;  // of the repository
   RestoreOptions restore_;
   std::optional<std::string> files_from_, files_from0_;
   bool has_overwrite_ = false;
@@ -93,6 +95,14 @@ void RestoreCommand::declare_existing(OptionSet& options) {
                restore_.delete_others);
 }
 
+void RestoreCommand::check_target(const std::string& target) const {
+  const Location place{.host = "", .user = "", .port = 0, .path = target};
+  if (!location_.is_remote() &&
+      (repository_name(place) + "/").starts_with(repository_name(location_) + "/"))
+    fail(ErrorKind::usage, "'{}' lies in the repository, where nothing is restored to",
+         printable(target));
+}
+
 RestoreOptions RestoreCommand::plan(const RevisionPath& wanted, const Invocation& call) const {
   RestoreOptions options = restore_;
   options.dry_run = call.common.dry_run;
@@ -101,6 +111,7 @@ RestoreOptions RestoreCommand::plan(const RevisionPath& wanted, const Invocation
   const std::string& source = wanted.head.source;
   if (!in_place_) {
     options.target = absolute_path(*target_);
+    check_target(options.target);
     if (options.target == "/" && source != "/" && call.common.allow.count("target") == 0)
       fail(ErrorKind::refused,
            "the target is /, and the revision was read from '{}': use --in-place to put it back "
@@ -114,6 +125,7 @@ RestoreOptions RestoreCommand::plan(const RevisionPath& wanted, const Invocation
   std::size_t slash = options.path.rfind('/');
   std::string parent = slash == std::string::npos ? "" : options.path.substr(0, slash);
   options.target = parent.empty() ? source : source == "/" ? "/" + parent : source + "/" + parent;
+  check_target(options.target);
   return options;
 }
 
@@ -121,6 +133,9 @@ void RestoreCommand::check_choices(const Invocation& call) const {
   if (call.operands.empty())
     fail(ErrorKind::usage, "REV is missing: latest, HOST/LABEL, or what 'reverse list' shows");
   if (target_.has_value() == in_place_) fail(ErrorKind::usage, "give either -t DIR or --in-place");
+  if (target_ && target_->find(':') < target_->find('/'))
+    fail(ErrorKind::usage, "files are restored on this machine: run it on the other one, or write './{}'",
+         printable(*target_));
   if (restore_.only && !restore_.include.empty())
     fail(ErrorKind::usage, "--include and --files-from exclude each other");
   if (!to_archive()) return;
@@ -137,7 +152,9 @@ void RestoreCommand::check_choices(const Invocation& call) const {
 }
 
 ExitCode RestoreCommand::execute(Invocation& call) {
-  ReadAccess access = open_for_reading(take_repository(call, RepositoryPlace::first, 1), call);
+  const std::string repository = take_repository(call, RepositoryPlace::first, 1);
+  location_ = parse_location(repository);
+  ReadAccess access = open_for_reading(repository, call);
   restore_.only = names_in_files(files_from_, files_from0_, call.io.in_fd);
   check_choices(call);
   std::vector<RevisionPath> wanted;
