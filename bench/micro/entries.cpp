@@ -5,8 +5,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <random>
 #include <string>
@@ -88,7 +91,8 @@ class Bench {
       root = writer.finish(keep);
     });
     print("pages read", [&] {
-      TreeReader reader(DigestKind::md5, [&](const PageRef& ref) { return pages.at(ref.page); }, root);
+      const PageFetcher fetch = [&](const PageRef& ref) { return pages.at(ref.page); };
+      TreeReader reader(DigestKind::md5, fetch, root);
       std::size_t count = 0;
       while (reader.next()) ++count;
       if (count != entries_.size()) give_up("entries are missing");
