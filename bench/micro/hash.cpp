@@ -5,15 +5,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <ctime>
-#include <fstream>
 #include <functional>
 #include <random>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "bench/micro/micro.h"
 #include "libcore/hash/hash_lanes.h"
 
 namespace reverse {
@@ -106,14 +104,8 @@ class Bench {
 
   /// `body` returns how many bytes it hashed.
   void print(const std::string& name, const std::function<std::size_t()>& body) {
-    double best = 0;
-    for (int round = 0; round < rounds_; ++round) {
-      const std::clock_t start = std::clock();  // of the processor: others may be at work
-      const std::size_t bytes = body();
-      const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-      if (seconds > 0) best = std::max(best, static_cast<double>(bytes) / 1e9 / seconds);
-    }
-    std::printf("%-40s %6.2f GB/s\n", name.c_str(), best);
+    const double rate = best_rate(rounds_, [&] { return static_cast<double>(body()); });
+    std::printf("%-40s %6.2f GB/s\n", name.c_str(), rate / 1e9);
   }
 
   const int rounds_;
@@ -121,15 +113,7 @@ class Bench {
   std::string bytes_ = std::string(kMd5MaxLanes * kChunk, '\0');
 };
 
-std::string processor() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);)
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  return "unknown processor";
-}
-
 void run_all(bool is_quick) {
-  std::printf("machine: %s\n", processor().c_str());
   Bench bench(is_quick);
   bench.single(DigestKind::md5);
   bench.single(DigestKind::sha256);
@@ -144,10 +128,5 @@ void run_all(bool is_quick) {
 }  // namespace reverse
 
 int main(int argc, char** argv) {
-  const bool is_quick = argc == 2 && std::string_view(argv[1]) == "--quick";
-  if (argc > 1 && !is_quick) {
-    std::fprintf(stderr, "usage: %s [--quick]\n", argv[0]);
-    return 2;
-  }
-  reverse::run_all(is_quick);
+  return reverse::run_micro(argc, argv, reverse::run_all);
 }

@@ -14,12 +14,13 @@ constexpr std::int64_t kApplicationId = 0x72766361;  // schema/catalog.sql
 constexpr std::int64_t kVersion = 1;
 constexpr std::size_t kChunkRows = 4096;  // of one short transaction: some ten milliseconds
 constexpr std::size_t kFirstChunk = 32;   // where a few rows may be all that is wanted
+constexpr int kFindsPerView = 256;
 
 /// Reads chunk by chunk, each in a transaction of its own.
 class ChunkedCursor : public FileCursor {
  public:
   ChunkedCursor(std::shared_ptr<CacheFile> file, const std::string& path)
-      : file_(std::move(file)), keys_(keys_below(path)), chunk_(kChunkRows) {
+      : file_(std::move(file)), keys_(keys_below(path)) {
     file_->use([&] {
       db_ = file_->open_reader();
       statements_.emplace(db_.get());
@@ -45,6 +46,7 @@ class ChunkedCursor : public FileCursor {
  private:
   void read_chunk() {
     at_ = filled_ = 0;
+    if (chunk_.size() < wanted_) chunk_.resize(wanted_);
     std::size_t seen = 0;
     sql::Rows rows =
         statements_->files_between.query(sql::Blob{keys_.first}, sql::Blob{keys_.end}, wanted_);
@@ -70,6 +72,54 @@ class ChunkedCursor : public FileCursor {
   bool ended_ = false;
 };
 
+/// Looks rows up while others write. Many look-ups share a view of the file: taking a new one for
+/// each costs more than the look-up. Thread-safe.
+class InodeFinder {
+ public:
+  explicit InodeFinder(std::shared_ptr<CacheFile> file) : file_(std::move(file)) {}
+
+  std::optional<FileRow> find(std::uint64_t device, std::uint64_t inode) {
+    std::lock_guard lock(mutex_);
+    return file_->use([&] {
+      if (!db_) {
+        db_ = file_->open_reader();
+        statements_.emplace(db_.get());
+      }
+      if (!view_) {
+        view_.emplace(db_.get(), sql::Begin::deferred);
+        finds_ = 0;
+      }
+      std::optional<FileRow> found = find_in_view(device, inode);
+      if (++finds_ == kFindsPerView) view_.reset();
+      return found;
+    });
+  }
+
+  /// Rows were written: the next look-up is to see them.
+  void renew() {
+    std::lock_guard lock(mutex_);
+    view_.reset();
+  }
+
+ private:
+  std::optional<FileRow> find_in_view(std::uint64_t device, std::uint64_t inode) {
+    sql::Rows rows = statements_->find_files_by_inode.query(device, inode);
+    FileRow row;
+    while (rows.next()) {
+      // A damaged index may lead to any row.
+      if (read_row(rows, row) && row.device == device && row.inode == inode) return row;
+    }
+    return std::nullopt;
+  }
+
+  const std::shared_ptr<CacheFile> file_;
+  std::mutex mutex_;  // guards what follows
+  sql::UniqueDb db_;
+  std::optional<FinderStatements> statements_;
+  std::optional<sql::Transaction> view_;
+  int finds_ = 0;  // how many it has served
+};
+
 class SqliteCatalog : public Catalog {
   /// Every use of the connection: one at a time, damage noted.
   template <typename Body>
@@ -83,6 +133,7 @@ class SqliteCatalog : public Catalog {
     const CacheKind kind{"catalog", kCatalogSchema, kApplicationId, kVersion};
     file_ = CacheFile::open(directory + "/catalog-1.sqlite", kind, warn,
                             [&](sqlite3* db) { statements_.emplace(db); });
+    finder_.emplace(file_);
   }
 
   std::unique_ptr<FileCursor> files_below(const std::string& path) override {
@@ -90,15 +141,7 @@ class SqliteCatalog : public Catalog {
   }
 
   std::optional<FileRow> find_by_inode(std::uint64_t device, std::uint64_t inode) override {
-    return use([&](CatalogStatements& statements) -> std::optional<FileRow> {
-      sql::Rows rows = statements.find_files_by_inode.query(device, inode);
-      FileRow row;
-      while (rows.next()) {
-        // A damaged index may lead to any row.
-        if (read_row(rows, row) && row.device == device && row.inode == inode) return row;
-      }
-      return std::nullopt;
-    });
+    return finder_->find(device, inode);
   }
 
   bool empty() override {
@@ -113,6 +156,7 @@ class SqliteCatalog : public Catalog {
       for (const FileRow& row : rows) put_row(statements.put_file, row);
       transaction.commit();
     });
+    finder_->renew();
   }
 
   void note_gone(std::span<const std::string> paths) override {
@@ -137,6 +181,7 @@ class SqliteCatalog : public Catalog {
       }
       if (last > 0) statements.forget_gone.execute();
     });
+    finder_->renew();
   }
 
   void forget_gone() override {
@@ -190,6 +235,7 @@ class SqliteCatalog : public Catalog {
   std::mutex mutex_;
   std::shared_ptr<CacheFile> file_;
   std::optional<CatalogStatements> statements_;  // after the file: finalised before it is closed
+  std::optional<InodeFinder> finder_;
 };
 
 }  // namespace

@@ -20,7 +20,6 @@ struct CatalogStatements {
   sqlite3* db;
   sql::Statement put_file{
       db, "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
-  sql::Statement find_files_by_inode{db, "SELECT * FROM file WHERE device = ? AND inode = ?"};
   sql::Statement find_any_file{db, "SELECT 1 FROM file LIMIT 1"};
 
   sql::Statement note_gone{db, "INSERT INTO temp.gone (path) VALUES (?)"};
@@ -53,6 +52,14 @@ struct CursorStatements {
   sqlite3* db;
   sql::Statement files_between{
       db, "SELECT * FROM file WHERE path >= ? AND path < ? ORDER BY path LIMIT ?"};
+};
+
+/// The one statement of the connection that files are looked up by.
+struct FinderStatements {
+  explicit FinderStatements(sqlite3* connection) : db(connection) {}
+
+  sqlite3* db;
+  sql::Statement find_files_by_inode{db, "SELECT * FROM file WHERE device = ? AND inode = ?"};
 };
 
 /// All statements on a present set.

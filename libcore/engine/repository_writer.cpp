@@ -75,7 +75,8 @@ void RepositoryWriter::begin(const std::string& seen, AskedHead asked) {
   if (!head_upload_) fail(ErrorKind::busy, "the gate of the repository is closed again and again: try later");
   is_empty_ = !trusts_ && seen.empty() && !backend.traits().cheap_stat && repository_.sets().empty();
   present_.begin(token_, trusts_);
-  stored_.list_after(present_.count() / kKnownPerQuestion);
+  // Counting goes over all that is known, and most runs ask nothing.
+  stored_.list_after([this] { return present_.count() / kKnownPerQuestion; });
 }
 
 void RepositoryWriter::learn(const Head& head, const std::stop_token& stop) {

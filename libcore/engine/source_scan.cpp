@@ -212,8 +212,9 @@ void SourceScan::decide_file(Item& item, const FileRow* row) {
 
   if (known && !options_.reread && take_known_sums(item, *known)) {
     if (item.action == ItemAction::moved) item.row = moved_row(*known, item);
-    if (known->has_xattrs || item.action == ItemAction::moved || !stable || options_.ignore_ctime)
-      read_item_xattrs(item);
+    // Where it had none, and no change since then could go unseen, it has none.
+    const bool is_told = stable && !options_.ignore_ctime && known->ctime == status.ctime;
+    if (known->has_xattrs || !is_told) read_item_xattrs(item);
   } else {
     item.to_read = true;
     if (!options_.dry_run) item.content = std::make_shared<Content>();

@@ -9,6 +9,7 @@ namespace reverse {
 
 std::optional<std::uint64_t> StoredSizes::find(const ObjectName& name) {
   if (repository_.backend().traits().cheap_stat || name.variant) return ask(name);
+  std::call_once(counted_, [this] { singly_ = questions_(); });
   if (asked_++ < singly_) return ask(name);
   std::call_once(listed_, [this] { list(); });
   const Object key = key_of(name);

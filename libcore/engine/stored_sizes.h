@@ -4,8 +4,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "libcore/store/layout.h"
@@ -24,8 +26,8 @@ class StoredSizes {
   explicit StoredSizes(const Repository& repository, std::size_t max_objects = 2 << 20)
       : repository_(repository), max_objects_(max_objects) {}
 
-  /// After `questions` answered one by one, objects/ is listed.
-  void list_after(std::size_t questions) { singly_ = questions; }
+  /// After so many answers one by one, objects/ is listed. `questions` is called at the first one.
+  void list_after(std::function<std::size_t()> questions) { questions_ = std::move(questions); }
 
   /// The object's bytes; nullopt if it is not in objects/, or came there after the listing.
   std::optional<std::uint64_t> find(const ObjectName& name);
@@ -47,7 +49,9 @@ class StoredSizes {
 
   const Repository& repository_;
   const std::size_t max_objects_;
-  std::size_t singly_ = 0;
+  std::function<std::size_t()> questions_ = [] { return 0; };
+  std::once_flag counted_;
+  std::size_t singly_ = 0;  // what they came to
   std::atomic<std::size_t> asked_ = 0;
   std::once_flag listed_;  // what follows does not change after
   std::array<Shard, layout::kShards> shards_;
