@@ -51,11 +51,11 @@ def small(bench):
     add_rows(bench, "verify, small files", entrants, samples, {"md5sum": SMALL_LIMIT})
 
 
-def wire(bench):
+def wire(bench, tree, files):
     """Bytes that a whole verification sends and receives. Loopback counts each packet with its headers, once."""
     with sftp.serving(bench) as running:
         entrant = contenders.ReverseSftp(running, server.NEAR)
-        state = bench.backed_up(entrant, bench.tree(bench.sizes.large))
+        state = bench.backed_up(entrant, tree)
         objects = sum(1 for path in (entrant.repository(state) / "objects").rglob("*") if path.is_file())
         crossed = []
         for _ in range(bench.rounds):
@@ -63,9 +63,17 @@ def wire(bench):
             bench.time(entrant.verify(state))
             crossed.append(int(LOOPBACK.read_text()) - before)
     limit = WIRE_BYTES + WIRE_BYTES_EACH * objects
-    bench.rows.append(Row(f"sftp: verify, large files, {objects} objects, bytes over the wire", entrant.label, crossed,
+    bench.rows.append(Row(f"sftp: verify, {files}, {objects} objects, bytes over the wire", entrant.label, crossed,
                           unit="B", reach=bench.verdict(statistics.median(crossed), limit,
                                                         f"1 MiB + {WIRE_BYTES_EACH} B for each object")))
+
+
+def wire_large(bench):
+    wire(bench, bench.tree(bench.sizes.large), "large files")
+
+
+def wire_small(bench):
+    wire(bench, bench.small_tree(), "small files")
 
 
 def quick(bench):
@@ -87,4 +95,4 @@ def shapes(bench, name):
 
 
 LOCAL = {"verify-large": large, "verify-small": small}
-REMOTE = {"sftp-verify": wire, "sftp-verify-quick": quick}
+REMOTE = {"sftp-verify": wire_large, "sftp-verify-small": wire_small, "sftp-verify-quick": quick}

@@ -41,7 +41,7 @@ sftp::AbilityMemory memory_of(const Location& location, Invocation& call) {
 }
 
 std::unique_ptr<Backend> open_remote_backend(const Location& location, Invocation& call,
-                                             Durability durability) {
+                                             Durability durability, Traffic traffic) {
   Output& output = call.output;
   const auto note = [&output](const std::string& text) { output.note(text); };
   const ssh::Target target{location.host, location.user, location.port};
@@ -49,6 +49,7 @@ std::unique_ptr<Backend> open_remote_backend(const Location& location, Invocatio
   connect.ssh_command = call.common.ssh_command;
   if (call.io.err_is_terminal) connect.ask = ask_at_terminal;
   connect.notice = note;
+  connect.compress = traffic == Traffic::text;
   sftp::PoolOptions pool;
   pool.connections = call.common.connections;
   pool.retry_for = call.common.retry_for;
@@ -68,8 +69,8 @@ std::unique_ptr<Backend> open_remote_backend(const Location& location, Invocatio
 }  // namespace
 
 std::unique_ptr<Backend> open_backend(const Location& location, Invocation& call,
-                                      Durability durability) {
-  if (location.is_remote()) return open_remote_backend(location, call, durability);
+                                      Durability durability, Traffic traffic) {
+  if (location.is_remote()) return open_remote_backend(location, call, durability, traffic);
   return open_local_backend(repository_name(location), durability);
 }
 

@@ -16,10 +16,17 @@
 
 namespace reverse {
 
+/// What will mostly cross the link to a remote repository.
+enum class Traffic {
+  contents,  ///< of files
+  text,      ///< names, sums and pages, which are compressed
+};
+
 /// A backend for a location, as `call` asks for it. A remote one begins to connect: what is wrong
 /// with that shows at the first use.
 std::unique_ptr<Backend> open_backend(const Location& location, Invocation& call,
-                                      Durability durability = Durability::barrier);
+                                      Durability durability = Durability::barrier,
+                                      Traffic traffic = Traffic::contents);
 
 /// What is said when a repository was made: where, on which file system, how much room there is.
 std::string creation_note(const Location& location, Backend& backend);

@@ -27,8 +27,11 @@ inline Target named(const std::string& host) {
 }
 inline const Target kServer = named(TestServer::kName);
 
+inline sftp::Client::LinkOpener opener(const ConnectOptions& options) {
+  return [options] { return open_link(kServer, options); };
+}
 inline sftp::Client::LinkOpener opener(const TestServer& server) {
-  return [options = options_for(server)] { return open_link(kServer, options); };
+  return opener(options_for(server));
 }
 
 /// `folder` of a server as a repository's place.

@@ -77,6 +77,47 @@ TEST_CASE("rclone holds files", "[ssh][servers]") {
   holds_files<RcloneServer>();
 }
 
+/// Bytes go both ways over a connection that asks to be compressed.
+template <typename Server>
+void takes_compression(const Server& server) {
+  ConnectOptions options = options_for(server);
+  options.compress = true;
+  auto backend = sftp::open_sftp_backend(
+      std::make_unique<sftp::Pool>(TestServer::kName, opener(options), sftp::PoolOptions{}), "");
+  const std::string text(kMiB, 'a'), noise = pattern(kMiB);
+  put(*backend, "text", text);
+  put(*backend, "noise", noise);
+  CHECK(content(*backend, "text") == text);
+  CHECK(content(*backend, "noise") == noise);
+}
+
+TEST_CASE("a connection is compressed if that is wanted, after the login", "[ssh][servers]") {
+  NEEDS_SERVER(SshServer);
+  SshServer server({.config = "LogLevel DEBUG1"});
+  takes_compression(server);
+  CHECK(server.process().log().find("compression: zlib@openssh.com") != std::string::npos);
+}
+
+TEST_CASE("servers that compress and servers that do not take a client that would like to",
+          "[ssh][servers]") {
+  SECTION("sshd that may not") {
+    NEEDS_SERVER(SshServer);
+    takes_compression(SshServer({.config = "Compression no"}));
+  }
+  SECTION("Dropbear") {
+    NEEDS_SERVER(DropbearServer);
+    takes_compression(DropbearServer());
+  }
+  SECTION("ProFTPD") {
+    NEEDS_SERVER(ProftpdServer);
+    takes_compression(ProftpdServer());
+  }
+  SECTION("rclone") {
+    NEEDS_SERVER(RcloneServer);
+    takes_compression(RcloneServer());
+  }
+}
+
 TEST_CASE("an account in a chroot that may do nothing but SFTP holds files",
           "[ssh][servers][root]") {
   NEEDS_SERVER(SshServer);

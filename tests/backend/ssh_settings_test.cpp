@@ -79,6 +79,11 @@ TEST_CASE("the command line's user and port go before the configuration's", "[ss
   CHECK(settings.port == 22);
 }
 
+TEST_CASE("compression is asked for by the configuration or by who connects", "[ssh]") {
+  CHECK_FALSE(Configuration("").settings().compress);
+  CHECK(Configuration("Compression yes\n").settings().compress);
+}
+
 TEST_CASE("what libssh would ignore goes to the child ssh", "[ssh]") {
   const std::string line = GENERATE(as<std::string>(), "ProxyJump bastion", "ProxyCommand nc %h %p",
                                     "HostKeyAlias other", "CertificateFile /keys/cert",

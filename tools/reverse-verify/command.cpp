@@ -41,7 +41,8 @@ class VerifyCommand : public Command {
   void serve_sums(Invocation& call) const;
   void find_revisions(const Repository& repository, Invocation& call);
   ExitCode compare(const Repository& repository, Invocation& call);
-  ExitCode verify(const Repository& repository, Invocation& call);
+  std::optional<ExitCode> run(const std::string& location, Traffic expected, Invocation& call);
+  ExitCode verify(const Repository& repository, ObjectProver& prover, Invocation& call);
   void repair(const Repository& repository, const VerifyReport& report, VerifyManner& manner,
               Invocation& call);
   ExitCode code_for(const VerifyReport& report) const;
@@ -155,19 +156,39 @@ ExitCode VerifyCommand::execute(Invocation& call) {
     return ExitCode::ok;
   }
   const std::string location = take_repository(call, RepositoryPlace::first, against_ ? 1 : 0);
-  std::unique_ptr<Backend> backend = open_backend(parse_location(location), call);
-  const Repository repository = Repository::open(*backend, repairs_.is_wanted());
-  if (against_) return compare(repository, call);
-  repairs_.open_sources(repository, location, call);
-  find_revisions(repository, call);
-  return verify(repository, call);
+  if (against_ || verify_.quick) where_ = ProveWhere::client;
+  const bool is_remote = parse_location(location).is_remote();
+  const bool sends_sums = is_remote && where_ != ProveWhere::client &&
+                          call.common.remote_commands && !repairs_.is_wanted();
+  if (sends_sums)
+    if (std::optional<ExitCode> code = run(location, Traffic::text, call)) return *code;
+  return *run(location, Traffic::contents, call);
 }
 
-ExitCode VerifyCommand::verify(const Repository& repository, Invocation& call) {
+/// nullopt, with nothing done, if what would cross the link is not `expected`: then compressing it
+/// costs more than it saves.
+std::optional<ExitCode> VerifyCommand::run(const std::string& location, Traffic expected,
+                                           Invocation& call) {
+  std::unique_ptr<Backend> backend =
+      open_backend(parse_location(location), call, Durability::barrier, expected);
+  const Repository repository = Repository::open(*backend, repairs_.is_wanted());
+  if (against_) return compare(repository, call);
+  std::unique_ptr<ObjectProver> prover = make_prover(
+      repository, where_, [&](const std::string& text) { call.output.warning(text); },
+      call.io.stop);
+  if (expected == Traffic::text && prover->where() == "client") {
+    where_ = ProveWhere::client;
+    return std::nullopt;
+  }
+  repairs_.open_sources(repository, location, call);
+  find_revisions(repository, call);
+  return verify(repository, *prover, call);
+}
+
+ExitCode VerifyCommand::verify(const Repository& repository, ObjectProver& prover,
+                               Invocation& call) {
   auto started = std::chrono::steady_clock::now();
   const auto warn = [&](const std::string& message) { call.output.warning(message); };
-  std::unique_ptr<ObjectProver> prover =
-      make_prover(repository, verify_.quick ? ProveWhere::client : where_, warn, call.io.stop);
   std::unique_ptr<VerifiedSet> memory;
   if (!verify_.quick) memory = VerifiedSet::open(call.common.cache_dir, repository.info().id, warn);
   CliObserver observer(call.output, false);
@@ -175,14 +196,14 @@ ExitCode VerifyCommand::verify(const Repository& repository, Invocation& call) {
   {
     ProgressPrinter progress(call.io, call.output, call.common,
                              [&] { return observer.snapshot("verify", "verified"); });
-    report = run_verify({repository, *prover, memory.get(), observer, call.io.stop,
+    report = run_verify({repository, prover, memory.get(), observer, call.io.stop,
                          [&](const Damage& damage) { tell_damage(damage, call.output); },
                          [this](const Sums& sums) { return repairs_.page(sums); }},
                         verify_);
   }
   call.output.end_problems("--json");
-  VerifyManner manner{std::string(prover->where()),
-                      verify_.quick ? kQuickProves : prover->describe(), verify_.quick,
+  VerifyManner manner{std::string(prover.where()),
+                      verify_.quick ? kQuickProves : prover.describe(), verify_.quick,
                       std::chrono::steady_clock::now() - started, std::nullopt};
   repair(repository, report, manner, call);
   const ExitCode code = code_for(report);

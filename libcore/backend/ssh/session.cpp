@@ -32,7 +32,9 @@ void set_options(ssh_session session, const Settings& settings, const KnownHosts
   const auto timeout =
       static_cast<long>(std::chrono::ceil<std::chrono::seconds>(settings.connect_timeout).count());
   set(session, SSH_OPTIONS_TIMEOUT, &timeout, "the timeout");
-  set(session, SSH_OPTIONS_COMPRESSION, "no", "the compression");
+  // Not plain "zlib", which would have strangers' bytes unpacked before anybody has logged in.
+  const char* compression = settings.compress ? "zlib@openssh.com,none" : "none";
+  set(session, SSH_OPTIONS_COMPRESSION, compression, "the compression");
   if (settings.min_rsa_bits > 0)
     set(session, SSH_OPTIONS_RSA_MIN_SIZE, &settings.min_rsa_bits, "RequiredRSASize");
   if (!settings.agent.empty())

@@ -235,6 +235,7 @@ Settings from_ssh(const Resolved& resolved) {
   settings.keyboard_interactive = is_on(resolved, "kbdinteractiveauthentication");
   settings.password = is_on(resolved, "passwordauthentication");
   settings.batch = is_on(resolved, "batchmode");
+  settings.compress = is_on(resolved, "compression");
   read_algorithms(resolved, settings);
   settings.only_by_ssh = only_by_ssh(resolved, settings);
   return settings;
@@ -304,6 +305,7 @@ Settings settings_for(const Target& target, const ConnectOptions& options) {
   }
   settings.alias = target.host;
   settings.batch = settings.batch || !options.ask;
+  settings.compress = settings.compress || options.compress;
   return settings;
 }
 

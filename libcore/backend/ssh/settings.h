@@ -33,6 +33,7 @@ struct Settings {
   /// Names of algorithms in order of preference, with commas between; "": libssh's own.
   std::string ciphers, macs, key_exchange, host_keys, public_keys;
   unsigned min_rsa_bits = 0;  ///< 0: libssh's own
+  bool compress = false;      ///< where the server can, once logged in
 
   /// What of the configuration libssh does not know or does differently; "" if it can connect.
   std::string only_by_ssh;

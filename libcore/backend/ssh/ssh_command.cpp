@@ -38,6 +38,7 @@ Words quiet_words(const ConnectOptions& options) {
                  fmt::format("-oServerAliveInterval={}", interval),
                  fmt::format("-oServerAliveCountMax={}", kProbes)};
   if (!options.ask) words.emplace_back("-oBatchMode=yes");
+  if (options.compress) words.emplace_back("-oCompression=yes");
   return words;
 }
 

@@ -32,6 +32,10 @@ struct ConnectOptions {
   /// A server from which no byte came for so long is given up; it is asked for a sign of life
   /// before.
   std::chrono::milliseconds dead_after = std::chrono::seconds(60);
+  /// Compress what crosses, where the server can: for names, sums and pages. Contents of files
+  /// would hardly shrink, and come slower. The user's configuration may ask for it as well; an
+  /// `ssh_command` is left as it is.
+  bool compress = false;
 };
 
 /// Connects and logs in: by libssh, or by a child `ssh` where the user's configuration holds what
