@@ -50,6 +50,7 @@ std::unique_ptr<Backend> open_remote_backend(const Location& location, Invocatio
   if (call.io.err_is_terminal) connect.ask = ask_at_terminal;
   connect.notice = note;
   connect.compress = traffic == Traffic::text;
+  connect.stop = call.io.stop;
   sftp::PoolOptions pool;
   pool.connections = call.common.connections;
   pool.retry_for = call.common.retry_for;

@@ -75,6 +75,7 @@ class ScriptedPeer::PeerLink : public Link {
     peer_.changed_.notify_all();
   }
   std::size_t reply_window() const override { return peer_.reply_window; }
+  std::optional<std::chrono::milliseconds> patience() const override { return peer_.patience; }
 
  private:
   ScriptedPeer& peer_;

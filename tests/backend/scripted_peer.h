@@ -1,11 +1,13 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,7 @@ class ScriptedPeer {
   std::size_t reply_window = 1 << 20;
   std::size_t closes_after = std::numeric_limits<std::size_t>::max();  ///< bytes to the client
   std::string last_words;
+  std::optional<std::chrono::milliseconds> patience;  ///< see `Link`
 
   /// To be opened by a client.
   std::unique_ptr<Link> link();

@@ -245,6 +245,38 @@ TEST_CASE("closing a client answers what is under way", "[sftp]") {
   CHECK(replies.wait_for(1)[0].message == "connection to 'host' closed");
 }
 
+TEST_CASE("a stop ends waiting for a server that says nothing", "[sftp]") {
+  ScriptedPeer peer;
+  std::stop_source stop;
+  Client client("nas", peer.opener(), {}, stop.get_token());
+  client.version();
+  std::jthread stopping([&] {
+    peer.wait_for(1);
+    stop.request_stop();
+  });
+  CHECK_THROWS_AS(client.call(numbered(1)), Cancelled);
+  CHECK_THROWS_AS(client.call(numbered(2)), Cancelled);
+}
+
+TEST_CASE("a stop ends waiting for a greeting that never comes", "[sftp]") {
+  ScriptedPeer peer;
+  peer.greeting.clear();
+  std::stop_source stop;
+  Client client("nas", peer.opener(), {}, stop.get_token());
+  stop.request_stop();
+  CHECK_THROWS_AS(client.version(), Cancelled);
+}
+
+TEST_CASE("a line that does not notice itself that it is broken is given up when it stays silent",
+          "[sftp]") {
+  ScriptedPeer peer;
+  peer.patience = std::chrono::milliseconds(20);
+  Client client("nas", peer.opener());
+  const Error error = error_of([&] { client.call(numbered(1)); });
+  CHECK(error.kind() == ErrorKind::network);
+  CHECK(std::string(error.what()).find("no byte came from the server for") != std::string::npos);
+}
+
 TEST_CASE("what stopped the link from opening is thrown to all who ask", "[sftp]") {
   Client client("host", []() -> std::unique_ptr<Link> {
     fail(ErrorKind::permission, "log in at 'host': refused");

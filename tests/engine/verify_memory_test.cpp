@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "libcore/hash/hasher.h"
+#include "tests/engine/sync_scene.h"
 #include "tests/engine/verify_scene.h"
 
 // Verification in parts, in bounded time, killed, and beside others.
@@ -180,8 +181,13 @@ TEST_CASE("what a killed verification has proven is remembered, and not done aga
   CHECK(verify(scene.place, {}, memory.path()).report.objects_verified == scene.place.objects());
 }
 
-TEST_CASE("backups and gc at any moment of a verification make no damage", "[verify]") {
+TEST_CASE("backups, gc and syncs at any moment of a verification make no damage", "[verify]") {
   Scene scene;
+  const Place other;
+  Client machine;
+  TempTree theirs;
+  theirs.write("theirs", "comes by sync");
+  machine.back_up(other, theirs.path());
   for (std::uint64_t n = 3; n < 800; n += 97) {
     CAPTURE(n);
     Trial trial(scene);
@@ -192,6 +198,7 @@ TEST_CASE("backups and gc at any moment of a verification make no damage", "[ver
       trial.back_up();
       forget(trial.place, heads_of(trial.place)[0].revision());
       collect(trial.place, at_once());
+      CHECK(sync(other, trial.place, machine).report.copied == 1);
     });
     const Verified verified = verify(*backend);
     CHECK(verified.kinds() == Names{});

@@ -136,10 +136,11 @@ class ChildLink::Child : public Stream {
 };
 
 ChildLink::ChildLink(std::vector<std::string> sftp_argv, std::vector<std::string> run_prefix,
-                     Asking asking)
+                     Asking asking, std::optional<milliseconds> patience)
     : sftp_argv_(std::move(sftp_argv)),
       run_prefix_(std::move(run_prefix)),
       asking_(asking),
+      patience_(patience),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!wake_) throw_errno(errno, "create eventfd");
 }

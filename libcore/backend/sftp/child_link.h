@@ -23,15 +23,17 @@ class ChildLink : public Link {
  public:
   /// `sftp_argv`: the program that speaks SFTP, found in PATH, and its arguments. `run_prefix`: the
   /// same for commands, which become the last argument, as in {"sh", "-c"}; empty: this link runs
-  /// none.
+  /// none. `patience`: see `Link`; for children that do not notice themselves that their line is broken.
   ChildLink(std::vector<std::string> sftp_argv, std::vector<std::string> run_prefix,
-            Asking asking = Asking::never);
+            Asking asking = Asking::never,
+            std::optional<std::chrono::milliseconds> patience = std::nullopt);
   ~ChildLink() override;
 
   std::unique_ptr<Stream> open_sftp() override;
   std::unique_ptr<Stream> run(const std::string& command) override;
   void wait(bool to_write, Clock::time_point deadline) override;
   void wake() override;
+  std::optional<std::chrono::milliseconds> patience() const override { return patience_; }
 
  private:
   class Child;
@@ -39,6 +41,7 @@ class ChildLink : public Link {
 
   const std::vector<std::string> sftp_argv_, run_prefix_;
   const Asking asking_;
+  const std::optional<std::chrono::milliseconds> patience_;
   UniqueFd wake_;
   std::vector<Child*> children_;  ///< those that live; they sign off
 };

@@ -54,8 +54,9 @@ class Mailbox {
 
 class Client::Impl {
  public:
-  Impl(std::string host, LinkOpener open_link, Windows windows)
-      : exchange_(windows), connection_(std::move(host), windows, exchange_) {
+  Impl(std::string host, LinkOpener open_link, Windows windows, std::stop_token stop)
+      : exchange_(windows),
+        connection_(std::move(host), windows, exchange_, std::move(stop)) {
     WithoutSignals scope;
     thread_ = std::jthread([this, open = std::move(open_link)] { connection_.run(open); });
   }
@@ -68,8 +69,9 @@ class Client::Impl {
   std::jthread thread_;  ///< last: joined before the others go
 };
 
-Client::Client(std::string host, LinkOpener open_link, Windows windows)
-    : impl_(std::make_unique<Impl>(std::move(host), std::move(open_link), windows)) {}
+Client::Client(std::string host, LinkOpener open_link, Windows windows, std::stop_token stop)
+    : impl_(std::make_unique<Impl>(std::move(host), std::move(open_link), windows,
+                                   std::move(stop))) {}
 
 Client::~Client() = default;
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "libcore/backend/remote_shell.h"
@@ -34,7 +35,9 @@ class Client {
   using LinkOpener = std::function<std::unique_ptr<Link>()>;
 
   /// Starts the thread, which opens the link (possibly asking for a passphrase), the SFTP subsystem, and greets. `host` is for messages.
-  Client(std::string host, LinkOpener open_link, Windows windows = {});
+  /// Once `stop` is requested, a server that says nothing for a second while something is wanted of it counts as a lost connection:
+  /// who wants something then gets `Cancelled`.
+  Client(std::string host, LinkOpener open_link, Windows windows = {}, std::stop_token stop = {});
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;

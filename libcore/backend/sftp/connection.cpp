@@ -5,6 +5,7 @@
 
 #include "libcore/backend/sftp/wire.h"
 #include "libcore/base/error.h"
+#include "libcore/base/stop.h"
 #include "libcore/base/text.h"
 
 namespace reverse::sftp {
@@ -18,6 +19,12 @@ using std::chrono::seconds;
 /// a password until then.
 constexpr seconds kGreetingTime{150};
 constexpr seconds kLongestSleep{60};
+/// Silence that is waited for once the program was told to stop.
+constexpr seconds kStoppedPatience{1};
+/// The part of `Link::patience` after which a server that is asked nothing is asked something.
+constexpr int kProbes = 4;
+/// Syncs, extensions all, may take so much longer than anything else: minutes, on a slow disk.
+constexpr int kSyncFactor = 10;
 constexpr milliseconds kLastWordsTime{250};
 constexpr milliseconds kTextTime{500};
 constexpr std::size_t kTextShown = 300;
@@ -74,14 +81,42 @@ void Connection::run(const Client::LinkOpener& open_link) {
 }
 
 void Connection::serve() {
+  const std::stop_callback wake(stop_, [this] { exchange_.look_again(); });
   greeting_deadline_ = Link::Clock::now() + kGreetingTime;
+  quiet_since_ = Link::Clock::now();
   while (exchange_.collect(backlog_, orders_)) {
     start_commands();
     bool moved = send();
     moved |= receive();
     moved |= step_commands();
+    if (moved || !wants_something()) quiet_since_ = Link::Clock::now();
     if (!moved) sleep();
   }
+}
+
+bool Connection::wants_something() const {
+  return !greeted_ || !under_way_.is_empty() || !backlog_.empty() || !commands_.empty();
+}
+
+/// When silence is long enough for the next step; nullopt where that is not for this to tell.
+std::optional<Link::Clock::time_point> Connection::silence_ends() const {
+  if (!wants_something()) return std::nullopt;
+  if (stop_.stop_requested()) return quiet_since_ + kStoppedPatience;
+  const std::optional<milliseconds> patience = link_->patience();
+  if (!patience || !greeted_) return std::nullopt;  // the greeting may wait for a person
+  // A command may be long at work without a word, so that SFTP has to tell whether the line lives.
+  if (under_way_.is_empty()) return quiet_since_ + *patience / kProbes;
+  return quiet_since_ + *patience * (under_way_.has_extended() ? kSyncFactor : 1);
+}
+
+/// Ends the connection where the server says nothing for too long.
+void Connection::check_silence() {
+  const std::optional<Link::Clock::time_point> end = silence_ends();
+  if (!end || Link::Clock::now() < *end) return;
+  throw_if_stopped(stop_);
+  if (under_way_.is_empty()) return exchange_.submit({stat_request("."), [](Reply&&) {}});
+  fail(ErrorKind::network, "no byte came from the server for {} s",
+       std::chrono::duration_cast<seconds>(Link::Clock::now() - quiet_since_).count());
 }
 
 /// Waits for something to do.
@@ -89,6 +124,7 @@ void Connection::sleep() {
   const auto now = Link::Clock::now();
   if (!greeted_ && now >= greeting_deadline_)
     fail(ErrorKind::network, "no SFTP greeting within {} s", kGreetingTime.count());
+  check_silence();
   auto deadline = now + kLongestSleep;
   if (!greeted_) deadline = std::min(deadline, greeting_deadline_);
   bool to_write = !out_.empty();
@@ -99,7 +135,10 @@ void Connection::sleep() {
     to_write |= command.wants_to_write();
     deadline = std::min(deadline, command.deadline());
   }
-  if (exchange_.fall_asleep(for_requests)) link_->wait(to_write, deadline);
+  if (!exchange_.fall_asleep(for_requests)) return;
+  // Looked at only now: a stop that comes later wakes the link.
+  deadline = std::min(deadline, silence_ends().value_or(deadline));
+  link_->wait(to_write, deadline);
 }
 
 bool Connection::send() {
@@ -234,7 +273,9 @@ void Connection::end_with(const Error& error) {
   end(std::make_exception_ptr(error), error.what());
 }
 
+/// Who was told to stop wants no other reason.
 void Connection::end(std::exception_ptr failure, const std::string& reason) {
+  if (stop_.stop_requested()) failure = std::make_exception_ptr(Cancelled());
   exchange_.lose(failure, reason);
   exchange_.collect(backlog_, orders_);
   for (RunningCommand& command : commands_) command.fail_with(failure);

@@ -2,6 +2,8 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -17,8 +19,11 @@ namespace reverse::sftp {
 /// thread.
 class Connection {
  public:
-  Connection(std::string host, Windows windows, Exchange& exchange)
-      : host_(std::move(host)), exchange_(exchange), under_way_(windows) {}
+  Connection(std::string host, Windows windows, Exchange& exchange, std::stop_token stop)
+      : host_(std::move(host)),
+        exchange_(exchange),
+        stop_(std::move(stop)),
+        under_way_(windows) {}
 
   /// Opens the link and serves the exchange until it is stopped or the connection is lost, then
   /// answers all that is left.
@@ -35,6 +40,9 @@ class Connection {
   void start_commands();
   bool step_commands();
   void sleep();
+  bool wants_something() const;
+  void check_silence();
+  std::optional<Link::Clock::time_point> silence_ends() const;
   Error describe(const Error& error);
   std::string last_words();
   void end_with(const Error& error);
@@ -42,6 +50,7 @@ class Connection {
 
   const std::string host_;
   Exchange& exchange_;
+  const std::stop_token stop_;
   std::unique_ptr<Link> link_;
   std::unique_ptr<Stream> stream_;
   PacketReader reader_;
@@ -53,6 +62,7 @@ class Connection {
   std::size_t sent_ = 0;
   bool greeted_ = false;
   Link::Clock::time_point greeting_deadline_;
+  Link::Clock::time_point quiet_since_;  ///< something is wanted, and nothing has moved
 };
 
 }  // namespace reverse::sftp

@@ -48,6 +48,9 @@ class Link {
   /// Ends the `wait` under way, or the next one. For any thread.
   virtual void wake() = 0;
 
+  /// How long the server may say nothing while something is wanted of it, where `wait` does not find out itself that the link is
+  /// broken; nullopt where it does.
+  virtual std::optional<std::chrono::milliseconds> patience() const { return std::nullopt; }
   /// Bytes of one write that fit the way best: a stream is handed up to so much at once.
   virtual std::size_t best_write() const { return 256 << 10; }
   /// What the server's program calls itself before SFTP begins ("SSH-2.0-OpenSSH_9.2p1"); empty where that is not known.

@@ -37,7 +37,8 @@ Pool::Pool(std::string host, Client::LinkOpener open_link, PoolOptions options)
 }
 
 Client& Pool::start() {
-  clients_.push_back(std::make_unique<Client>(host_, open_link_, options_.windows));
+  clients_.push_back(
+      std::make_unique<Client>(host_, open_link_, options_.windows, options_.stop));
   return *clients_.back();
 }
 
@@ -45,6 +46,7 @@ Client& Pool::front() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return !reconnecting_; });
   if (!front_->alive()) {
+    check_stop();
     if (!front_->was_ready()) front_->version();  // throws why it never came to be
     reconnect(lock);
   }
@@ -158,6 +160,10 @@ std::uint64_t Pool::flights() const {
 
 void Pool::pace_upload(std::uint64_t bytes) {
   if (upload_limit_) upload_limit_->wait(bytes, options_.stop);
+}
+
+void Pool::check_stop() const {
+  throw_if_stopped(options_.stop);
 }
 
 void Pool::tell(const std::string& what) const {

@@ -62,6 +62,8 @@ class Pool {
   unsigned generation() const { return generation_; }
   /// Connections that are ready.
   std::size_t size() const;
+  /// Throws `Cancelled` once `PoolOptions::stop` is requested.
+  void check_stop() const;
   /// Tells whoever listens (`PoolOptions::notice`).
   void tell(const std::string& what) const;
   /// The server was seen to do later requests before earlier ones.

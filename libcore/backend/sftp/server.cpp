@@ -64,6 +64,7 @@ std::optional<FileSystemStat> Server::room() const {
 
 void Server::throw_failure(const Reply& reply, std::string_view act,
                            const std::string& full) const {
+  if (reply.lost) pool_->check_stop();
   std::string words =
       reply.message.empty() ? std::string(to_string(reply.status)) : printable(reply.message);
   ErrorKind kind = kind_of(reply);

@@ -60,7 +60,7 @@ class Server {
   /// What is at a server's name; nullopt if certainly nothing. Follows no symlink.
   std::optional<FileStat> examine(const std::string& full) const;
   /// Throws what a failed reply means: "ACT 'HOST:FULL': WORDS". Asks the server whether it is full
-  /// where it says no more than "failure".
+  /// where it says no more than "failure". A lost reply after a stop is `Cancelled`.
   [[noreturn]] void throw_failure(const Reply& reply, std::string_view act,
                                   const std::string& full) const;
   /// Throws unless `reply` tells of success.

@@ -39,6 +39,7 @@ std::uint32_t UnderWay::add(const Request& request, Client::Done done) {
                .flight = answered_flight_ + 1,
                .done = std::move(done)};
   ++count_;
+  extended_ += request.type == PacketType::extended ? 1 : 0;
   out_bytes_ += slot.sent.weight;
   reply_bytes_ += slot.sent.reply_bytes;
   return slot.number;
@@ -56,6 +57,7 @@ UnderWay::Sent UnderWay::take(std::uint32_t number) {
   free_.push_back(static_cast<std::uint32_t>(index));
   answered_flight_ = std::max(answered_flight_, slot.sent.flight);
   --count_;
+  extended_ -= slot.sent.type == PacketType::extended ? 1 : 0;
   out_bytes_ -= slot.sent.weight;
   reply_bytes_ -= slot.sent.reply_bytes;
   out_window_.answered(slot.sent.weight, slot.sent.time, OutWindow::Clock::now());

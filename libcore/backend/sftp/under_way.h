@@ -38,6 +38,8 @@ class UnderWay {
   const Sent* find(std::uint32_t number) const;
   /// Takes out what `find` finds.
   Sent take(std::uint32_t number);
+  bool is_empty() const { return count_ == 0; }
+  bool has_extended() const { return extended_ > 0; }
   /// Takes out all there is.
   std::vector<Sent> take_all();
 
@@ -56,7 +58,7 @@ class UnderWay {
   OutWindow out_window_;
   std::size_t reply_window_ = 0;
   std::uint64_t answered_flight_ = 0;
-  std::size_t count_ = 0, out_bytes_ = 0, reply_bytes_ = 0;
+  std::size_t count_ = 0, extended_ = 0, out_bytes_ = 0, reply_bytes_ = 0;
   std::vector<Slot> slots_;          ///< a number's slot is its remainder by their count
   std::vector<std::uint32_t> free_;  ///< indexes of slots
 };

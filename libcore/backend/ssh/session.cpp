@@ -1,11 +1,16 @@
 #include "libcore/backend/ssh/session.h"
 
+#include <fcntl.h>
 #include <libssh/libssh.h>
+#include <sys/socket.h>
+
+#include <cerrno>
 
 #include "libcore/backend/ssh/host_key.h"
 #include "libcore/backend/ssh/login.h"
 #include "libcore/backend/ssh/tcp.h"
 #include "libcore/base/error.h"
+#include "libcore/base/fd.h"
 #include "libcore/base/text.h"
 
 namespace reverse::ssh {
@@ -60,9 +65,12 @@ SessionHandle open_session(const Settings& settings, const ConnectOptions& optio
   SessionHandle session(ssh_new());
   if (!session) fail(ErrorKind::internal, "make an SSH session: no memory");
   set_options(session.get(), settings, known);
-  const int fd =
-      connect_tcp(settings.host, settings.port, settings.family, settings.connect_timeout)
-          .release();  // libssh's from here on
+  const UniqueFd socket = connect_tcp(settings.host, settings.port, settings.family,
+                                      settings.connect_timeout, options.stop);
+  // Libssh's own, which it may close at any time: a stop must not shut down what gets the number next.
+  const int fd = ::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) throw_errno(errno, "duplicate a socket");
+  const std::stop_callback cut(options.stop, [&] { ::shutdown(socket.get(), SHUT_RDWR); });
   set(session.get(), SSH_OPTIONS_FD, &fd, "the socket");
   if (ssh_connect(session.get()) != SSH_OK)
     fail(ErrorKind::network, "connect to '{}' port {}: {}", printable(settings.host), settings.port,

@@ -15,6 +15,7 @@
 #include "libcore/backend/ssh/tcp.h"
 #include "libcore/base/error.h"
 #include "libcore/base/fd.h"
+#include "libcore/base/stop.h"
 #include "libcore/base/text.h"
 
 namespace reverse::ssh {
@@ -32,7 +33,7 @@ class Channel;
 
 class SessionLink final : public sftp::Link {
  public:
-  SessionLink(SessionHandle session, milliseconds dead_after);
+  SessionLink(SessionHandle session, const ConnectOptions& options);
   ~SessionLink() override;
 
   std::unique_ptr<sftp::Stream> open_sftp() override;
@@ -66,6 +67,7 @@ class SessionLink final : public sftp::Link {
   std::vector<Channel*> channels_;  ///< those that live; they sign off
   ssh_counter_struct counters_{};
   const milliseconds dead_after_;
+  const std::stop_token stop_;
   const bool is_openssh_;
   std::uint64_t bytes_heard_ = 0;
   Clock::time_point heard_ = Clock::now();  ///< when the last byte came, as far as was looked
@@ -121,11 +123,12 @@ int empty_eventfd(socket_t fd, int, void*) {
   return 0;
 }
 
-SessionLink::SessionLink(SessionHandle session, milliseconds dead_after)
+SessionLink::SessionLink(SessionHandle session, const ConnectOptions& options)
     : session_(std::move(session)),
       event_(ssh_event_new()),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      dead_after_(dead_after),
+      dead_after_(options.dead_after),
+      stop_(options.stop),
       is_openssh_(ssh_get_openssh_version(session_.get()) != 0) {
   if (!wake_) throw_errno(errno, "create eventfd");
   ssh_set_blocking(session_.get(), 0);
@@ -147,7 +150,9 @@ std::string SessionLink::banner() const {
 
 std::unique_ptr<sftp::Stream> SessionLink::open_sftp() {
   auto channel = std::make_unique<Channel>(*this, nullptr);
+  const std::stop_callback cut(stop_, [this] { wake(); });
   while (!channel->advance()) {
+    throw_if_stopped(stop_);
     acknowledge_at_once(ssh_get_fd(session()));
     wait(false, Clock::now() + dead_after_);
   }
@@ -331,8 +336,8 @@ std::optional<std::size_t> Channel::try_read(std::span<char> room) {
 
 }  // namespace
 
-std::unique_ptr<sftp::Link> make_session_link(SessionHandle session, milliseconds dead_after) {
-  return std::make_unique<SessionLink>(std::move(session), dead_after);
+std::unique_ptr<sftp::Link> make_session_link(SessionHandle session, const ConnectOptions& options) {
+  return std::make_unique<SessionLink>(std::move(session), options);
 }
 
 }  // namespace reverse::ssh

@@ -8,8 +8,8 @@
 namespace reverse::ssh {
 
 /// A link over a session that is logged in: each stream is a channel of it. A server that says
-/// nothing for a quarter of `dead_after` is asked for a sign of life, and given up after all of it.
+/// nothing for a quarter of `options.dead_after` is asked for a sign of life, and given up after all of it.
 std::unique_ptr<sftp::Link> make_session_link(SessionHandle session,
-                                              std::chrono::milliseconds dead_after);
+                                              const ConnectOptions& options);
 
 }  // namespace reverse::ssh

@@ -64,19 +64,21 @@ std::vector<std::string> ssh_argv(const Target& target, const ConnectOptions& op
 
 std::unique_ptr<sftp::Link> open_child_link(const Target& target, const ConnectOptions& options) {
   Words run;
+  std::optional<std::chrono::milliseconds> patience;  // OpenSSH's client is told to look itself
   if (options.ssh_command.empty()) {
     run = ssh_argv(target, options, quiet_words(options));
   } else {
     run = command_words(options.ssh_command);
     append(run, target_words(target));
     run.emplace_back("--");
+    patience = options.dead_after;
   }
   Words sftp = run;
   sftp.insert(sftp.end() - 1, "-s");
   append(sftp, {target.host, "sftp"});
   run.push_back(target.host);
   const auto asking = options.ask ? sftp::Asking::on_terminal : sftp::Asking::never;
-  return std::make_unique<sftp::ChildLink>(std::move(sftp), std::move(run), asking);
+  return std::make_unique<sftp::ChildLink>(std::move(sftp), std::move(run), asking, patience);
 }
 
 }  // namespace reverse::ssh

@@ -16,7 +16,7 @@ std::unique_ptr<sftp::Link> open_link(const Target& target, const ConnectOptions
   if (!options.ssh_command.empty()) return open_child_link(target, options);
   const Settings settings = settings_for(target, options);
   if (!settings.only_by_ssh.empty()) return open_child_link(target, options);
-  return make_session_link(open_session(settings, options), options.dead_after);
+  return make_session_link(open_session(settings, options), options);
 }
 
 }  // namespace reverse::ssh

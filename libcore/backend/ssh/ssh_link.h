@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "libcore/backend/sftp/link.h"
@@ -36,6 +37,8 @@ struct ConnectOptions {
   /// would hardly shrink, and come slower. The user's configuration may ask for it as well; an
   /// `ssh_command` is left as it is.
   bool compress = false;
+  /// Ends connecting and logging in where a server is waited for.
+  std::stop_token stop;
 };
 
 /// Connects and logs in: by libssh, or by a child `ssh` where the user's configuration holds what

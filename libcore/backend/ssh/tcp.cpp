@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "libcore/base/error.h"
+#include "libcore/base/stop.h"
 #include "libcore/base/text.h"
 
 namespace reverse::ssh {
@@ -45,12 +46,14 @@ int wait_for_connection(int fd, std::chrono::milliseconds timeout) {
 }  // namespace
 
 UniqueFd connect_tcp(const std::string& host, std::uint16_t port, int family,
-                     std::chrono::milliseconds timeout) {
+                     std::chrono::milliseconds timeout, const std::stop_token& stop) {
   const Addresses addresses = addresses_of(host, port, family);
   int code = 0;
   for (const addrinfo* each = addresses.get(); each != nullptr; each = each->ai_next) {
     UniqueFd fd(::socket(each->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     code = fd ? 0 : errno;
+    throw_if_stopped(stop);
+    const std::stop_callback cut(stop, [&fd] { ::shutdown(fd.get(), SHUT_RDWR); });
     if (code == 0 && ::connect(fd.get(), each->ai_addr, each->ai_addrlen) != 0)
       code = errno == EINPROGRESS ? wait_for_connection(fd.get(), timeout) : errno;
     if (code != 0) continue;
