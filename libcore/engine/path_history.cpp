@@ -87,7 +87,8 @@ class Updater {
 };
 
 void Updater::update(const RevisionFilter& filter) {
-  const std::vector<std::string> present = matching_revisions(repository_, filter);
+  std::vector<std::string> present = matching_revisions(repository_, filter);
+  std::sort(present.begin(), present.end());  // "home-joe/…" goes before "home/…" here
   std::vector<std::string> known;
   std::vector<std::int64_t> gone;
   for (const KnownRevision& revision : history_.revisions()) {

@@ -41,7 +41,7 @@ bool has_any_tag(const Head& head, const std::vector<std::string>& tags);
 bool fits_set(const RevisionFilter& filter, const std::string& set);
 /// Sets that `filter` leaves (tags are not looked at).
 std::vector<std::string> matching_sets(const Repository& repository, const RevisionFilter& filter);
-/// "HOST/LABEL/NAME" of each revision of such sets, sorted.
+/// "HOST/LABEL/NAME" of each revision of such sets: set by set, oldest first.
 std::vector<std::string> matching_revisions(const Repository& repository,
                                             const RevisionFilter& filter);
 

@@ -65,7 +65,8 @@ class Repository {
   /// The revision names ("20140125T100000Z-6f0c2a7e") of a set, oldest first; empty if the set is
   /// not there. Names that are not a revision's are left out (verify reports them).
   std::vector<std::string> revisions(std::string_view set) const;
-  /// "HOST/LABEL/NAME" of every revision of every set, sorted: three round trips to a server.
+  /// "HOST/LABEL/NAME" of every revision: sets in their order, then oldest first. Three round trips
+  /// to a server.
   std::vector<std::string> all_revisions() const;
   /// Reads the head of "HOST/LABEL/NAME". Throws `not_found`, `corrupt` (another revision's, too).
   Head read_head(std::string_view revision) const;
