@@ -130,7 +130,11 @@ void Syncer::sync_directories(const std::set<std::string>& directories) {
                  (directories.size() > kDirectoriesEach || directories_refused_ || !offers_fsync());
   }
   if (by_command && sync_all(server_.full(""))) return;
-  if (!offers_fsync()) return;
+  if (!offers_fsync()) {
+    if (!by_command) return;  // nothing is durable there, which is said
+    fail(ErrorKind::io, "sync {}: the server's command `sync -f` failed, and it has no fsync",
+         server_.quote(server_.full("")));
+  }
   if (!fsync_names({directories.begin(), directories.end()})) {
     std::lock_guard lock(mutex_);
     directories_refused_ = true;
