@@ -6,13 +6,28 @@ mkdir src
 (cd src && seq 8000 | split -l 1 -a 4 -)
 [ "$(ls src | wc -l)" = 8000 ] || fail "no tree to work with"
 
-# start REPO OPTION...: a backup in the background, in $pid, that has stored something.
+# hold REPO: stops the backup $pid once it has stored something. It is looked at while it stands still, so that it
+# cannot end meanwhile, however slow this machine is.
+hold() {
+  until kill -STOP "$pid" && [ "$(objects "$1")" -ge 100 ]; do
+    kill -CONT "$pid"
+    sleep 0.02
+  done
+}
+
+# start REPO OPTION...: a backup in the background, in $pid, held.
 start() {
   local repo=$1
   shift
   env --default-signal=INT,QUIT reverse "$@" ./src "./$repo" >stdout 2>stderr &
   pid=$!
-  wait_for eval "[ \"\$(objects $repo)\" -ge 100 ]"
+  hold "$repo"
+}
+
+# tell SIGNAL: to the backup that is held, which goes on.
+tell() {
+  kill -s "$1" "$pid"
+  kill -CONT "$pid" 2>/dev/null || true
 }
 
 # ends CODE: the backup ended with it.
@@ -35,7 +50,7 @@ for signal in INT:130 TERM:143 HUP:129; do
   step "${signal%:*} in mid-backup"
   repo=repo-${signal%:*}
   start "$repo"
-  kill -s "${signal%:*}" "$pid"
+  tell "${signal%:*}"
   ends "${signal#*:}"
   silent stdout
   says stderr stopped
@@ -45,7 +60,7 @@ done
 
 step "kill -9 in mid-backup"
 start repo-KILL
-kill -9 "$pid"
+tell KILL
 ends 137
 [ -z "$(find repo-KILL/manifests -type f)" ] || fail "something was published"
 goes_on repo-KILL
@@ -55,8 +70,8 @@ same src back
 step "a hang-up that the caller ignores (nohup) is ignored"
 env --ignore-signal=HUP reverse -q ./src ./repo-nohup >stdout 2>stderr &
 pid=$!
-wait_for eval '[ "$(objects repo-nohup)" -ge 100 ]'
-kill -HUP "$pid"
+hold repo-nohup
+tell HUP
 ends 0
 silent stdout stderr
 
@@ -64,6 +79,7 @@ step "checkpoints: what is stored so far can be restored, and the next backup su
 mkdir src/more
 (cd src/more && seq 30000 | split -l 1 -a 4 -)  # so many that the first checkpoint is due long before the end
 start repo-checkpoint --checkpoint 1s
+kill -CONT "$pid"
 wait_for eval '[ -n "$(find repo-checkpoint/manifests -name "*.yaml")" ] || ! kill -0 '"$pid"
 kill -TERM "$pid" 2>/dev/null
 code=0
