@@ -8,7 +8,7 @@
 
 namespace reverse {
 
-/// A view on the machine of `repository`, which `trees` reaches. Steps are collected and done hundreds
+/// A view on the machine of `repository`, which `trees` reaches. Steps are collected and done thousands
 /// at a time, and what became of them is looked at.
 std::unique_ptr<ViewTree> open_remote_tree(const Repository& repository, RemoteTrees& trees,
                                            const std::string& directory, ViewReport& report,
