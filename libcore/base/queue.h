@@ -12,7 +12,8 @@
 
 namespace reverse {
 
-/// A first-in, first-out queue between threads that holds at most `limit` items. Thread-safe.
+/// A first-in, first-out queue between threads that holds at most `limit` items. Waking a thread costs
+/// more than most items: who waits for room is woken when half of it is free. Thread-safe.
 template <typename T>
 class BoundedQueue {
  public:
@@ -21,22 +22,22 @@ class BoundedQueue {
   /// Waits for room. Throws `Cancelled` once `stop` is requested, even if there is room.
   void push(T item, const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, stop, [&] { return items_.size() < limit_; });
+    roomy_.wait(lock, stop, [&] { return items_.size() < limit_; });
     throw_if_stopped(stop);
     items_.push_back(std::move(item));
-    changed_.notify_all();
+    filled_.notify_one();
   }
 
   /// The oldest item; waits for one. nullopt once the queue is closed and empty.
   /// Throws `Cancelled` once `stop` is requested, even if there are items.
   std::optional<T> pop(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, stop, [&] { return closed_ || !items_.empty(); });
+    filled_.wait(lock, stop, [&] { return closed_ || !items_.empty(); });
     throw_if_stopped(stop);
     if (items_.empty()) return std::nullopt;
     T item = std::move(items_.front());
     items_.pop_front();
-    changed_.notify_all();
+    if (items_.size() == limit_ / 2) roomy_.notify_all();
     return item;
   }
 
@@ -44,13 +45,13 @@ class BoundedQueue {
   void close() {
     std::lock_guard lock(mutex_);
     closed_ = true;
-    changed_.notify_all();
+    filled_.notify_all();
   }
 
  private:
   const std::size_t limit_;
   std::mutex mutex_;
-  std::condition_variable_any changed_;
+  std::condition_variable_any filled_, roomy_;
   std::deque<T> items_;
   bool closed_ = false;
 };

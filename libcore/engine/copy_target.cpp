@@ -3,7 +3,7 @@
 namespace reverse {
 
 bool CopyTarget::has(const Sums& sums) {
-  return (elsewhere_ && elsewhere_->has(sums)) || is_accepted(sums) || is_stored(sums);
+  return is_elsewhere(sums) || is_accepted(sums) || is_stored(sums);
 }
 
 bool CopyTarget::is_accepted(const Sums& sums) {
@@ -13,7 +13,8 @@ bool CopyTarget::is_accepted(const Sums& sums) {
 }
 
 CopyTarget::Put CopyTarget::put(const Sums& sums, const Fill& fill) {
-  if (has(sums)) return Put::needless;
+  // What is stored turns out anyway where it does not count against what may be sent.
+  if (must_remember() ? has(sums) : is_elsewhere(sums)) return Put::needless;
   if (const std::optional<Put> answer = turn_down(sums)) return *answer;
   try {
     if (store(sums, fill)) return Put::sent;

@@ -39,10 +39,11 @@ class CopyTarget {
 
  private:
   virtual bool is_stored(const Sums& sums) = 0;
-  /// False if it was needless: another thread was faster.
+  /// False if it was needless.
   virtual bool store(const Sums& sums, const Fill& fill) = 0;
   /// Whether `accepted_` is kept: 60 bytes of memory a content.
   virtual bool must_remember() const { return most_.has_value(); }
+  bool is_elsewhere(const Sums& sums) const { return elsewhere_ && elsewhere_->has(sums); }
   bool is_accepted(const Sums& sums);
   std::optional<Put> turn_down(const Sums& sums);
   void take_back(const Sums& sums);
