@@ -1,6 +1,7 @@
 #include "libcore/cli/repository_access.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 
 #include "libcore/backend/sftp/sftp_backend.h"
 #include "libcore/backend/ssh/ssh_link.h"
@@ -42,6 +43,9 @@ sftp::AbilityMemory memory_of(const Location& location, Invocation& call) {
 
 std::unique_ptr<Backend> open_remote_backend(const Location& location, Invocation& call,
                                              Durability durability, Traffic traffic) {
+  // What goes to a server is allocated by one thread and freed by another: with a heap for each
+  // thread twice the memory is used, and more time. A local repository is faster with them.
+  ::mallopt(M_ARENA_MAX, 1);
   Output& output = call.output;
   const auto note = [&output](const std::string& text) { output.note(text); };
   const ssh::Target target{location.host, location.user, location.port};
