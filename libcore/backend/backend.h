@@ -148,6 +148,9 @@ class Backend {
   /// Says what will be read or listed soon: a distant backend may fetch it ahead, as far as memory
   /// allows, and the first such call then tells what was there meanwhile. Has no other effect.
   virtual void expect(std::span<const Expected> what) { static_cast<void>(what); }
+  /// Says that much will be uploaded: a distant backend may connect more often meanwhile. Has no
+  /// other effect.
+  virtual void expect_uploads() {}
 
   /// Asks for the file's next `read` to come from the medium, not from this machine's memory of it,
   /// as far as that can be had. Has no other effect.
@@ -167,6 +170,12 @@ class Backend {
                                             std::uint32_t mode) {
     static_cast<void>(left), static_cast<void>(path), static_cast<void>(mode);
     return nullptr;
+  }
+  /// What `publish` begins with, for who has something else to do before names are given: waits
+  /// until the bytes of the uploads are durable. False where only `publish` does that.
+  virtual bool make_durable(std::span<Upload* const> uploads) {
+    static_cast<void>(uploads);
+    return false;
   }
   /// Makes every upload's bytes durable, then gives each its name if that is free; results in
   /// the order of `publications`. The new names are durable after the next `barrier`.

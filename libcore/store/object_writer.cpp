@@ -1,5 +1,6 @@
 #include "libcore/store/object_writer.h"
 
+#include <future>
 #include <utility>
 
 #include "libcore/base/error.h"
@@ -89,7 +90,7 @@ void ObjectWriter::wait(std::unique_lock<std::mutex>& lock,
                         const std::function<bool()>& condition) {
   if (!ended_ && !condition()) {
     ++hurried_by_;
-    changed_.notify_all();
+    committable_.notify_one();
     changed_.wait(lock, [&] { return ended_ || condition(); });
     --hurried_by_;
   }
@@ -106,6 +107,7 @@ void ObjectWriter::put(Claim claim, std::unique_ptr<Upload> upload) {
   pending_.push_back({claim.name(), claim.sums(), std::move(upload)});
   ++put_;
   changed_.notify_all();
+  if (pending_.size() == 1 || !has_room(0)) committable_.notify_one();
 }
 
 void ObjectWriter::flush() {
@@ -116,28 +118,58 @@ void ObjectWriter::flush() {
 void ObjectWriter::close() {
   std::lock_guard lock(mutex_);
   closed_ = true;
-  changed_.notify_all();
+  committable_.notify_one();
 }
 
 // --- the committing thread
 
 void ObjectWriter::commit_loop(const std::stop_token& stop) {
   try {
-    Group group;
-    while (next_group(group, stop)) commit(group);
+    commit_groups(stop);
   } catch (...) {
-    std::lock_guard lock(mutex_);
-    ended_ = true;
-    changed_.notify_all();
+    end_early();
+    throw;
+  }
+}
+
+void ObjectWriter::end_early() {
+  std::lock_guard lock(mutex_);
+  ended_ = true;
+  changed_.notify_all();
+  committable_.notify_one();
+}
+
+/// Where the two can be had apart, names are given while the next group is made durable.
+void ObjectWriter::commit_groups(const std::stop_token& stop) {
+  std::future<void> naming;  // of the group before
+  Group group;
+  while (next_group(group, stop)) {
+    const bool is_durable = make_durable(group);
+    if (naming.valid()) naming.get();
+    if (is_durable)
+      naming = std::async(std::launch::async, &ObjectWriter::name_apart, this,
+                          std::exchange(group, {}));
+    else
+      name(group);
+  }
+  if (naming.valid()) naming.get();
+}
+
+/// Nobody looks at the outcome before there is another group.
+void ObjectWriter::name_apart(Group group) {
+  try {
+    name(group);
+  } catch (...) {
+    end_early();
     throw;
   }
 }
 
 bool ObjectWriter::next_group(Group& group, const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, stop, [this] { return closed_ || !pending_.empty(); });
-  changed_.wait_for(lock, stop, limits_.linger,
-                    [this] { return closed_ || hurried_by_ > 0 || !has_room(0); });
+  committable_.wait(lock, stop, [this] { return closed_ || ended_ || !pending_.empty(); });
+  committable_.wait_for(lock, stop, limits_.linger,
+                        [this] { return closed_ || ended_ || hurried_by_ > 0 || !has_room(0); });
   throw_if_stopped(stop);
   group = std::exchange(pending_, {});
   pending_bytes_ = 0;
@@ -155,8 +187,16 @@ void ObjectWriter::check_survivor(Pending& pending) {
        backend_.display(object_path(pending.name)));
 }
 
-void ObjectWriter::commit(Group& group) {
-  for (Pending& pending : group) check_survivor(pending);
+bool ObjectWriter::make_durable(Group& group) {
+  std::vector<Upload*> uploads;
+  for (Pending& pending : group) {
+    check_survivor(pending);
+    uploads.push_back(pending.upload.get());
+  }
+  return backend_.make_durable(uploads);
+}
+
+void ObjectWriter::name(Group& group) {
   std::vector<Publication> publications;
   publications.reserve(group.size());
   for (Pending& pending : group)

@@ -105,7 +105,11 @@ class ObjectWriter {
   bool has_room(std::uint64_t bytes) const;
   void wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& condition);
   bool next_group(Group& group, const std::stop_token& stop);
-  void commit(Group& group);
+  void commit_groups(const std::stop_token& stop);
+  bool make_durable(Group& group);
+  void name(Group& group);
+  void name_apart(Group group);
+  void end_early();
   void check_survivor(Pending& pending);
   void settle_taken_name(Pending& pending, std::vector<RepoPath>& others);
   bool publish_one(Pending& pending);
@@ -122,7 +126,8 @@ class ObjectWriter {
   std::atomic<std::uint64_t> new_bytes_ = 0;
 
   std::mutex mutex_;  // guards what follows
-  std::condition_variable_any changed_;
+  std::condition_variable_any changed_;    // for those who claim, put or flush
+  std::condition_variable_any committable_;  // for the committing thread
   Group pending_;
   std::uint64_t pending_bytes_ = 0;
   std::map<ObjectName, InFlight> in_flight_;

@@ -121,6 +121,7 @@ static void create_as(Backend& backend, const RepositoryInfo& info) {
   if (state == LocationState::foreign)
     fail(ErrorKind::no_repository, "{} is neither empty nor a repository", backend.display(""));
   if (!is_made) {
+    backend.expect_uploads();  // all that whoever makes a repository has
     make_layout(backend, state == LocationState::absent);
     // On its way with the others, and named when they are durable.
     const std::unique_ptr<Upload> upload =

@@ -18,6 +18,7 @@ constexpr std::uint32_t kChunk = 32 << 10;        // what every server gives
 constexpr std::size_t kListsUnderWay = 4;  // of one directory
 constexpr std::size_t kFew = 16;           // more things at a time keep the line busy by themselves
 constexpr std::size_t kNamesAtOnce = 100;  // that servers give in one reply
+constexpr std::size_t kEndReply = 256;     // bytes that tell that there are no more names
 constexpr std::size_t kMany = 64;          // things at a time: from then on all connections share them
 
 }  // namespace
@@ -131,8 +132,10 @@ class Prefetch::Fetch : public std::enable_shared_from_this<Fetch> {
     is_over_ = has_ended_ || found_.failure || !is_usable_;
     // A short reply is mostly the last one: those under way will say so, and more need not be asked.
     const bool waits = looks_last_ && under_way_ > 0;
-    while (!is_over_ && !waits && under_way_ + requests.size() < lists_)
+    while (!is_over_ && !waits && under_way_ + requests.size() < lists_) {
       requests.push_back(read_directory_request(handle_));
+      if (looks_last_) requests.back().reply_bytes = kEndReply;
+    }
     is_over_ &= under_way_ == 0;
     return requests;
   }

@@ -95,11 +95,12 @@ std::vector<Reply> Publisher::ask(Way way, const std::vector<Naming>& namings,
     looks.push_back(lstat_request(to));
     requests.push_back(links ? hard_link_request(from, to) : rename_request(from, to));
   }
+  if (way != Way::look_and_rename && !behind) return server_.call_over_all(std::move(requests));
   Client& client = behind ? *behind->client : server_.pool().front();
   if (way != Way::look_and_rename) {
-    if (behind) requests.insert(requests.end(), behind->requests.begin(), behind->requests.end());
+    requests.insert(requests.end(), behind->requests.begin(), behind->requests.end());
     std::vector<Reply> replies = Server::call_all(client, std::move(requests));
-    if (behind) behind->replies.assign(replies.begin() + std::ssize(namings), replies.end());
+    behind->replies.assign(replies.begin() + std::ssize(namings), replies.end());
     replies.resize(namings.size());
     return replies;
   }

@@ -113,12 +113,24 @@ std::vector<Reply> Server::call_stages(std::vector<std::vector<Request>> stages)
 }
 
 std::vector<Reply> Server::call_all(Client& client, std::vector<Request> requests) {
+  Client* const one = &client;
+  return call_all(std::span(&one, 1), std::move(requests));
+}
+
+std::vector<Reply> Server::call_over_all(std::vector<Request> requests) const {
+  return call_all(pool_->ready(), std::move(requests));
+}
+
+/// The same number of requests in a row over each of the connections.
+std::vector<Reply> Server::call_all(std::span<Client* const> clients,
+                                    std::vector<Request> requests) {
+  const std::size_t share = (requests.size() + clients.size() - 1) / clients.size();
   std::vector<Reply> replies(requests.size());
   std::mutex mutex;
   std::condition_variable all_done;
   std::size_t left = requests.size();
   for (std::size_t i = 0; i < requests.size(); ++i)
-    client.submit(std::move(requests[i]), [&, i](Reply&& reply) {
+    clients[i / share]->submit(std::move(requests[i]), [&, i](Reply&& reply) {
       std::lock_guard lock(mutex);
       replies[i] = std::move(reply);
       if (--left == 0) all_done.notify_one();

@@ -52,6 +52,8 @@ class Server {
   /// Sends all requests over one connection and waits for all replies, which come in the order of
   /// the requests. Lost ones are among them.
   static std::vector<Reply> call_all(Client& client, std::vector<Request> requests);
+  /// Likewise over all connections, requests that need nothing of each other.
+  std::vector<Reply> call_over_all(std::vector<Request> requests) const;
 
   /// Likewise over the front connection, where the requests of a stage may need what those before
   /// it did: all at once to servers that keep order, else stage by stage.
@@ -69,6 +71,9 @@ class Server {
   std::optional<FileSystemStat> room() const;
 
  private:
+  static std::vector<Reply> call_all(std::span<Client* const> clients,
+                                     std::vector<Request> requests);
+
   const std::unique_ptr<Pool> pool_;
   const std::string root_;
 };

@@ -54,10 +54,12 @@ class SftpBackend final : public Backend,
             const std::function<void(const ListedFile&)>& visit) override;
   std::uint64_t read(const RepoPath& path, ByteSink& sink) override;
   void expect(std::span<const Expected> what) override;
+  void expect_uploads() override { server_.pool().grow_fully(); }
 
   std::unique_ptr<Upload> create(const RepoPath& path, std::uint32_t mode) override;
   std::unique_ptr<Upload> take_over(const LeftUpload& left, const RepoPath& path,
                                     std::uint32_t mode) override;
+  bool make_durable(std::span<Upload* const> uploads) override;
   std::vector<MoveResult> publish(std::span<const Publication> publications) override;
   void replace(Upload& upload, const RepoPath& target) override;
   MoveResult move(const RepoPath& from, const RepoPath& to) override;
@@ -293,25 +295,36 @@ std::unique_ptr<Upload> SftpBackend::go_on_with(const std::string& name, const L
                                       SftpUpload::Begun{std::move(opened.handle), there});
 }
 
-/// Waits until the uploads are closed and durable; what names they are to get.
-std::vector<Publisher::Naming> SftpBackend::finish_uploads(
-    std::span<const Publication> publications) {
-  std::vector<Publisher::Naming> namings;
+bool SftpBackend::make_durable(std::span<Upload* const> uploads) {
   syncer_.begin_group();
   std::vector<std::string> unsynced;
   unsigned oldest = server_.pool().generation();  // that something was written in
-  for (const Publication& publication : publications) {
-    SftpUpload& upload = own(publication.upload);
+  for (Upload* one : uploads) {
+    SftpUpload& upload = own(one);
     upload.finish();
-    if (!upload.is_synced()) unsynced.push_back(upload.path());
-    if (!upload.is_synced()) oldest = std::min(oldest, upload.generation());
-    namings.push_back({upload.path(), server_.full(publication.target)});
+    if (upload.is_synced()) continue;
+    unsynced.push_back(upload.path());
+    oldest = std::min(oldest, upload.generation());
   }
   if (!unsynced.empty() && traits_.durable) {
     syncer_.sync_files(unsynced);
     require_generation(oldest);
     if (!syncer_.works()) std::call_once(warned_, [this] { say_that_nothing_lasts(); });
   }
+  for (Upload* one : uploads) own(one).set_synced();
+  return true;
+}
+
+/// Waits until the uploads are closed and durable; what names they are to get.
+std::vector<Publisher::Naming> SftpBackend::finish_uploads(
+    std::span<const Publication> publications) {
+  std::vector<Upload*> uploads;
+  std::vector<Publisher::Naming> namings;
+  for (const Publication& publication : publications) {
+    uploads.push_back(publication.upload);
+    namings.push_back({own(publication.upload).path(), server_.full(publication.target)});
+  }
+  make_durable(uploads);
   return namings;
 }
 

@@ -64,6 +64,7 @@ class FaultBackend final : public Backend {
   std::unique_ptr<ByteSource> open(const RepoPath& path) override;
 
   void expect(std::span<const Expected> what) override { inner_->expect(what); }
+  void expect_uploads() override { inner_->expect_uploads(); }
   void forget_cached(const RepoPath& path) override { inner_->forget_cached(path); }
   void recover(const Error& loss) override { inner_->recover(loss); }
   RemoteShell* shell() override { return inner_->shell(); }
