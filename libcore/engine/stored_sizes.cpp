@@ -8,17 +8,30 @@
 namespace reverse {
 
 std::optional<std::uint64_t> StoredSizes::find(const ObjectName& name) {
-  if (repository_.backend().traits().cheap_stat || name.variant) return ask(name);
-  std::call_once(counted_, [this] { singly_ = questions_(); });
-  if (asked_++ < singly_) return ask(name);
-  std::call_once(listed_, [this] { list(); });
+  if (repository_.backend().traits().cheap_stat) return ask(name);
+  if (!is_listed_) {
+    std::call_once(counted_, [this] { singly_ = questions_(); });
+    if (asked_++ < singly_) return ask(name);
+    list();
+  }
   const Object key = key_of(name);
   const Shard& shard = shards_[key.digest[0]];
   if (!shard.is_listed) return ask(name);
+  if (name.variant) {
+    const auto variant = shard.variants.find(name);
+    return variant == shard.variants.end() ? std::nullopt : std::optional(variant->second);
+  }
   auto place = std::lower_bound(shard.objects.begin(), shard.objects.end(), key);
   if (place == shard.objects.end() || place->digest != key.digest) return std::nullopt;
   // The longer digests are not kept whole: they are rare, and so is finding one.
   return repository_.info().digest == DigestKind::md5 ? place->size : ask(name);
+}
+
+void StoredSizes::list() {
+  std::call_once(listing_, [this] {
+    list_shards();
+    is_listed_ = true;
+  });
 }
 
 StoredSizes::Object StoredSizes::key_of(const ObjectName& name) {
@@ -32,10 +45,14 @@ std::optional<std::uint64_t> StoredSizes::ask(const ObjectName& name) {
   return stat ? std::optional(stat->size) : std::nullopt;
 }
 
-void StoredSizes::list() {
+void StoredSizes::expect_list() const {
   std::vector<RepoPath> directories;
   for (int index = 0; index < layout::kShards; ++index) directories.push_back(layout::shard(index));
   expect_listings(repository_.backend(), directories);
+}
+
+void StoredSizes::list_shards() {
+  expect_list();
   std::size_t known = 0;
   for (int index = 0; index < layout::kShards && known < max_objects_; ++index) {
     Shard& shard = shards_[static_cast<std::size_t>(index)];
@@ -47,7 +64,11 @@ void StoredSizes::list() {
 void StoredSizes::list_shard(int index, Shard& shard) {
   repository_.backend().list(layout::shard(index), [&](const ListedFile& file) {
     std::optional<ObjectName> name = parse_object_name(file.name);
-    if (!name || name->variant) return;
+    if (!name) return;
+    if (name->variant) {
+      shard.variants[*name] = file.stat.size;
+      return;
+    }
     Object object = key_of(*name);
     object.size = file.stat.size;
     shard.objects.push_back(object);

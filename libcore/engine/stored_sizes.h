@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -29,6 +30,10 @@ class StoredSizes {
   /// After so many answers one by one, objects/ is listed. `questions` is called at the first one.
   void list_after(std::function<std::size_t()> questions) { questions_ = std::move(questions); }
 
+  /// Lists objects/ now, unless that was done: for who knows that much will be asked.
+  void list();
+  /// Says that this will come.
+  void expect_list() const;
   /// The object's bytes; nullopt if it is not in objects/, or came there after the listing.
   std::optional<std::uint64_t> find(const ObjectName& name);
 
@@ -40,10 +45,11 @@ class StoredSizes {
   };
   struct Shard {
     bool is_listed = false;
-    std::vector<Object> objects;  // sorted
+    std::vector<Object> objects;  // sorted; those under their usual names
+    std::map<ObjectName, std::uint64_t> variants;  // the others, which are few
   };
   static Object key_of(const ObjectName& name);
-  void list();
+  void list_shards();
   void list_shard(int index, Shard& shard);
   std::optional<std::uint64_t> ask(const ObjectName& name);
 
@@ -53,7 +59,8 @@ class StoredSizes {
   std::once_flag counted_;
   std::size_t singly_ = 0;  // what they came to
   std::atomic<std::size_t> asked_ = 0;
-  std::once_flag listed_;  // what follows does not change after
+  std::once_flag listing_;
+  std::atomic<bool> is_listed_ = false;  // what follows does not change after
   std::array<Shard, layout::kShards> shards_;
 };
 

@@ -19,13 +19,14 @@ ViewState state_of(const ViewSource& source, const Head& head, const ViewReport*
   return state;
 }
 
-/// Fills an empty directory.
-ViewReport fill_view(const ViewSource& source, const Head& head, const std::string& directory,
-                     const ViewProblem& problem, const std::stop_token& stop) {
+/// Fills an empty directory with `files` files, or so.
+ViewReport fill_view(const ViewSource& source, TreeReader& entries, std::uint64_t files,
+                     const std::string& directory, const ViewProblem& problem,
+                     const std::stop_token& stop) {
   ViewReport report;
   const std::unique_ptr<ViewTree> tree =
       source.site.open_tree(source.repository, directory, report, problem);
-  TreeReader entries = source.repository.tree(head);
+  tree->expect(files);
   std::vector<Entry> open;  // directories that the entries come from now
   while (std::optional<Entry> entry = entries.next()) {
     throw_if_stopped(stop);
@@ -44,10 +45,13 @@ ViewReport fill_view(const ViewSource& source, const Head& head, const std::stri
 ViewReport make_marked(ViewMarker& marker, const ViewSource& source, const Head& head,
                        const std::string& directory, std::uint32_t mode,
                        const ViewProblem& problem, const std::stop_token& stop) {
+  source.site.expect(source.repository, head.files);
+  TreeReader entries = source.repository.tree(head);
+  entries.expect_whole();
   marker.write(state_of(source, head, nullptr));
   source.site.make_directory(directory, mode);
   try {
-    ViewReport report = fill_view(source, head, directory, problem, stop);
+    ViewReport report = fill_view(source, entries, head.files, directory, problem, stop);
     marker.write(state_of(source, head, &report));
     return report;
   } catch (const Error& error) {
@@ -82,6 +86,7 @@ class ViewUpdate {
 
   /// What goes, the innermost first; then what comes; then directories get what is theirs.
   void apply(ViewTree& tree, const std::stop_token& stop) const {
+    tree.expect(coming_.size());
     for (auto path = going_.rbegin(); path != going_.rend(); ++path) {
       throw_if_stopped(stop);
       tree.remove(path->first, path->second);

@@ -98,6 +98,7 @@ class LocalViews : public ViewSite {
   std::vector<std::optional<ViewState>> states(const std::vector<std::string>& views) override;
   std::optional<std::uint32_t> mode_of(const std::string& path) override;
   void make_directory(const std::string& path, std::uint32_t mode) override;
+  void expect(const Repository&, std::uint64_t) override {}
   std::unique_ptr<ViewTree> open_tree(const Repository& repository, const std::string& directory,
                                       ViewReport& report, const ViewProblem& problem) override {
     return open_local_tree(repository, root_, directory, report, problem);

@@ -106,6 +106,9 @@ class RemoteViews : public ViewSite {
     return found ? std::optional(found->mode) : std::nullopt;
   }
   void make_directory(const std::string& path, std::uint32_t mode) override;
+  void expect(const Repository& repository, std::uint64_t files) override {
+    expect_objects(repository, files);
+  }
   std::unique_ptr<ViewTree> open_tree(const Repository& repository, const std::string& directory,
                                       ViewReport& report, const ViewProblem& problem) override {
     return open_remote_tree(repository, trees_, directory, report, problem);

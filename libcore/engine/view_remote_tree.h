@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -13,5 +14,9 @@ namespace reverse {
 std::unique_ptr<ViewTree> open_remote_tree(const Repository& repository, RemoteTrees& trees,
                                            const std::string& directory, ViewReport& report,
                                            const ViewProblem& problem);
+
+/// Says that such a view with about so many files will be made: how many objects there are is asked
+/// for then, before it is needed.
+void expect_objects(const Repository& repository, std::uint64_t files);
 
 }  // namespace reverse

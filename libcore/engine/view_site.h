@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,6 +52,8 @@ class ViewTree {
  public:
   virtual ~ViewTree() = default;
 
+  /// About so many files will be added.
+  virtual void expect(std::uint64_t files) = 0;
   /// Makes what `entry` is. Its directory must be there; entries come in the order of a tree.
   virtual void add(const Entry& entry) = 0;
   /// Removes what is there, which is no directory or an empty one. Fine if nothing is.
@@ -83,6 +86,8 @@ class ViewSite {
   virtual std::optional<std::uint32_t> mode_of(const std::string& path) = 0;
   /// Throws `exists`.
   virtual void make_directory(const std::string& path, std::uint32_t mode) = 0;
+  /// Says that a view of `repository` with about so many files will be filled.
+  virtual void expect(const Repository& repository, std::uint64_t files) = 0;
   /// The directory of a view, there already, to be filled or changed. All must outlive the tree.
   virtual std::unique_ptr<ViewTree> open_tree(const Repository& repository,
                                               const std::string& directory, ViewReport& report,

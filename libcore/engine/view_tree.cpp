@@ -66,6 +66,7 @@ class LocalTree : public ViewTree {
     pool_.start(pipeline_, kThreads);
   }
 
+  void expect(std::uint64_t) override {}
   void add(const Entry& entry) override;
   void remove(const std::string& path, bool is_directory) override;
   void finish(const Entry& directory) override;

@@ -97,6 +97,9 @@ class TreeReader {
   ~TreeReader();
   TreeReader(TreeReader&&) noexcept;
 
+  /// Says that all of it will be read: hints go as far ahead as is good for a whole tree, from now
+  /// on. Throws what `next` throws.
+  void expect_whole();
   /// The next entry; nullopt at the end. Throws `corrupt` naming page and line.
   std::optional<Entry> next();
   /// Goes to the entry at `path`, or the first after it in order, whether behind or ahead; reads

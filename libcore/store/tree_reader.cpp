@@ -135,7 +135,8 @@ struct Frame {
 // wanted; then, the longer the reading goes on, the more.
 constexpr std::size_t kFirstAhead = 8;
 constexpr std::size_t kMostAhead = 256;
-constexpr std::size_t kInnerAhead = 8;  // likewise pages of pages
+constexpr std::size_t kInnerAhead = 8;       // likewise pages of pages
+constexpr std::size_t kMostInnerAhead = 32;  // where all of a tree is read
 
 }  // namespace
 
@@ -163,10 +164,14 @@ struct TreeReader::State {
   std::vector<Frame> ahead;
   std::map<Digest, Page> kept;
   std::size_t leaves_read = 0, leaves_ahead = 0;  // since the reader began, or jumped
+  bool is_whole = false;  // all will be read
 
   void open(const PageRef& ref);
+  void expect_whole();
   void look_ahead();
+  void fill_ahead();
   void go_ahead();
+  void hint_inner(const Frame& frame) const;
   const Entry* next();
   void jump_to(std::string_view path);
 };
@@ -178,26 +183,53 @@ void TreeReader::State::open(const PageRef& ref) {
   frames.push_back({ref, std::move(page)});
 }
 
+/// Opens the pages above the first leaf, and begins to look ahead from there.
+void TreeReader::State::expect_whole() {
+  if (!hint || !frames.empty()) return;
+  is_whole = true;
+  open(root);
+  while (frames.back().ref.level > 1) {
+    Frame& frame = frames.back();
+    hint_inner(frame);
+    const PageRef child = frame.page.pages[frame.next++];
+    open(child);
+  }
+  ahead = frames;
+  fill_ahead();
+}
+
 /// Before the next leaf is opened.
 void TreeReader::State::look_ahead() {
-  if (leaves_read++ == 0) ahead = frames;
+  if (leaves_read++ == 0 && !is_whole) ahead = frames;
   if (leaves_ahead > 0) --leaves_ahead;
-  const std::size_t wanted = std::min(kFirstAhead + 2 * leaves_read, kMostAhead);
+  fill_ahead();
+}
+
+void TreeReader::State::fill_ahead() {
+  const std::size_t wanted =
+      is_whole ? kMostAhead : std::min(kFirstAhead + 2 * leaves_read, kMostAhead);
   while (leaves_ahead < wanted && !ahead.empty()) go_ahead();
+}
+
+/// Asks for the next pages of pages.
+void TreeReader::State::hint_inner(const Frame& frame) const {
+  const std::size_t left = frame.page.pages.size() - frame.next;
+  std::for_each_n(frame.page.pages.begin() + static_cast<std::ptrdiff_t>(frame.next),
+                  std::min(is_whole ? kMostInnerAhead : kInnerAhead, left), hint);
 }
 
 void TreeReader::State::go_ahead() {
   Frame& frame = ahead.back();
   if (frame.next == frame.page.pages.size()) return ahead.pop_back();
-  const std::vector<PageRef>& pages = frame.page.pages;
-  const PageRef& child = pages[frame.next++];
+  const PageRef child = frame.page.pages[frame.next];
   if (child.level == 0) {
+    ++frame.next;
     ++leaves_ahead;
     return hint(child);
   }
   try {
-    std::for_each_n(pages.begin() + static_cast<std::ptrdiff_t>(frame.next - 1),
-                    std::min(kInnerAhead, pages.size() - (frame.next - 1)), hint);
+    hint_inner(frame);
+    ++frame.next;
     Page page = parser.parse(child, fetch(child));
     kept[child.page] = page;
     ahead.push_back({child, std::move(page)});
@@ -228,6 +260,7 @@ void TreeReader::State::jump_to(std::string_view path) {
   ahead.clear();
   kept.clear();
   leaves_read = leaves_ahead = 0;
+  is_whole = false;
   if (frames.empty()) open(root);
   auto begins_by = [path](const PageRef& ref) { return compare_paths(ref.first, path) <= 0; };
   std::size_t depth = 0;
@@ -263,6 +296,8 @@ std::optional<Entry> TreeReader::next() {
          printable(entry->path), flaw);
   return *entry;
 }
+
+void TreeReader::expect_whole() { state_->expect_whole(); }
 
 void TreeReader::seek(std::string_view path) {
   state_->jump_to(path);
