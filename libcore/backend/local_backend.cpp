@@ -84,25 +84,25 @@ class LocalSource final : public ByteSource {
     if (::fstat(fd_.get(), &info) != 0) throw_local(errno, "stat", name_);
     if (!S_ISREG(info.st_mode))
       fail(ErrorKind::io, "read {}: not a regular file", quote_path(name_));
-    const auto size = static_cast<std::uint64_t>(info.st_size);
-    if (size > kReadAhead) ::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
-    // One byte more than the file is said to have: its end shows in the first read.
-    chunk_ = std::min(size + 1, most);
+    left_ = static_cast<std::uint64_t>(info.st_size);
+    if (left_ > kReadAhead) ::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+    chunk_ = std::min(left_, most);
     buffer_ = std::make_unique_for_overwrite<char[]>(chunk_);
   }
+  /// Files here do not grow, so that where one ends need not be asked.
   ByteView next() override {
-    if (has_ended_) return {};
-    const std::size_t size = read_full(fd_.get(), buffer_.get(), chunk_, printable(name_));
-    has_ended_ = size < chunk_;
+    if (left_ == 0) return {};
+    const std::size_t wanted = std::min<std::uint64_t>(left_, chunk_);
+    const std::size_t size = read_full(fd_.get(), buffer_.get(), wanted, printable(name_));
+    left_ = size < wanted ? 0 : left_ - size;
     return {buffer_.get(), size};
   }
 
  private:
   const std::string name_;
   const UniqueFd fd_;
-  std::size_t chunk_ = 0;
+  std::uint64_t left_ = 0, chunk_ = 0;  // bytes
   std::unique_ptr<char[]> buffer_;
-  bool has_ended_ = false;
 };
 
 class LocalBackend final : public Backend, public DirectoryModes {

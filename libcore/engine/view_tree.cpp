@@ -2,7 +2,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -28,6 +30,7 @@ namespace {
 constexpr unsigned kThreads = 2;
 constexpr std::size_t kBatch = 64;  // files
 constexpr std::size_t kQueuedBatches = 64;
+constexpr std::size_t kFew = 4;  // files that are made sooner than a thread is woken for them
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
@@ -35,6 +38,15 @@ std::string name_of(const std::string& path) { return path.substr(path.rfind('/'
 std::string parent_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   return slash == std::string::npos ? "" : path.substr(0, slash);
+}
+
+/// A directory some levels below another, in one step and not through symlinks; invalid where that
+/// cannot be had: old kernels and some sandboxes know no such step.
+UniqueFd open_far_below(int directory, const char* path) {
+  open_how how{};
+  how.flags = kOpenDirectory;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+  return UniqueFd(static_cast<int>(::syscall(SYS_openat2, directory, path, &how, sizeof how)));
 }
 
 timespec time_of(Timestamp time) {
@@ -102,20 +114,26 @@ class LocalTree : public ViewTree {
   const ViewProblem& problem_;
   std::set<std::string> fresh_;  // directories made here, not finished yet: open to their owner
   std::map<std::string, struct stat> changed_;  // others whose names were changed: as they were
-  std::vector<std::shared_ptr<Open>> open_;  // the way to what was reached last, without the view itself
+  std::vector<std::shared_ptr<Open>> open_;  // on the way to what was reached last
   Batch batch_;       // files of the directory that was reached last
   std::mutex mutex_;  // guards `report_`'s counts of files, and `problem_`
   TaskPool pool_{kQueuedBatches};
   Pipeline pipeline_{std::stop_token()};
 };
 
-/// An open descriptor of a directory; what is on the way to it stays open for the next one.
+/// An open descriptor of a directory; what was opened on the way to it stays open for the next one.
 int LocalTree::reach(const std::string& directory) {
   while (!open_.empty() && !is_below(directory, open_.back()->path)) open_.pop_back();
   while (open_.empty() ? !directory.empty() : open_.back()->path != directory) {
     const std::size_t from = open_.empty() ? 0 : open_.back()->path.size() + 1;
     const std::string next = directory.substr(0, directory.find('/', from));
     const int above = open_.empty() ? fd_.get() : open_.back()->fd.get();
+    if (next != directory) {
+      if (UniqueFd fd = open_far_below(above, directory.c_str() + from)) {
+        open_.push_back(std::make_shared<Open>(directory, std::move(fd)));
+        break;
+      }
+    }
     UniqueFd fd(::openat(above, next.c_str() + from, kOpenDirectory));
     if (fd.get() < 0) throw_errno(errno, fmt::format("open '{}'", printable(next)));
     open_.push_back(std::make_shared<Open>(next, std::move(fd)));
@@ -156,6 +174,7 @@ void LocalTree::submit() {
   if (batch_.files.empty()) return;
   if (batch_.directory) ++batch_.directory->under_way;
   auto batch = std::make_shared<const Batch>(std::exchange(batch_, {}));
+  if (batch->files.size() <= kFew) return make_files(*batch);
   try {
     pool_.submit([this, batch] { make_files(*batch); });
   } catch (const Cancelled&) {
