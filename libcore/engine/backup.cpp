@@ -392,7 +392,7 @@ bool Attempt::publish(Assembler& assembler) {
   head.tree = assembler.finish_tree();
   bool is_same = newest_ && newest_->tree == head.tree && newest_->outcome == head.outcome;
   if (options_.skip_if_unchanged && is_same) return false;
-  writer_.flush();
+  writer_.flush_for(head);
   head.finished = to_rfc3339_local(now());
   count_new(head);
   report_.data_added = head.new_bytes;

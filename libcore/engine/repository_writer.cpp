@@ -216,10 +216,15 @@ void RepositoryWriter::remove_temporary(const std::string& name) {
 
 // --- W3 to W5: the head
 
+void RepositoryWriter::flush_for(const Head& head) {
+  if (is_empty_ && made_sets_.insert(head.set()).second)
+    make_set_directory(repository_.backend(), head);
+  objects_.flush();
+}
+
 RepositoryWriter::Published RepositoryWriter::publish(Head& head) {
   Backend& backend = repository_.backend();
-  if (is_empty_ && made_sets_.insert(head.set()).second) make_set_directory(backend, head);
-  objects_.flush();
+  flush_for(head);
   std::vector<RepoPath> shards;
   {
     std::lock_guard lock(mutex_);

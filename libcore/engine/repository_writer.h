@@ -64,6 +64,8 @@ class RepositoryWriter {
   void commit_loop(const std::stop_token& stop) { objects_.commit_loop(stop); }
   /// Commits everything put so far: then `new_objects` and `new_bytes` count it.
   void flush() { objects_.flush(); }
+  /// Likewise, and makes meanwhile what `publish` will need for `head`, where that is known to be missing.
+  void flush_for(const Head& head);
   /// No more `put` or `publish` will come.
   void close() { objects_.close(); }
 
