@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <functional>
 #include <map>
 
 #include "tests/backend/conformance.h"
@@ -181,11 +182,13 @@ class CommandsLink : public sftp::LinkDecorator {
   std::atomic<int>& count_;
 };
 
-TEST_CASE("the command sync -f is not run where it is remembered not to work", "[sftp]") {
+TEST_CASE("the command sync -f is run as it is remembered, and remembered otherwise once it fails", "[sftp]") {
   const Root root;
   Memory memory;
   std::atomic<int> commands = 0;
-  const auto publish_many = [&](const std::string& round, const Words& shell) {
+  // Publishes groups of files until `is_done`: what is remembered is looked up beside the first ones.
+  const auto publish_many = [&](const std::string& round, const Words& shell,
+                                const std::function<bool()>& is_done) {
     sftp::SftpOptions options;
     options.scratch = "tmp";
     options.memory = memory.functions();
@@ -197,24 +200,34 @@ TEST_CASE("the command sync -f is not run where it is remembered not to work", "
         std::make_unique<sftp::Pool>("server", open, sftp::PoolOptions{}), root.path(), options);
     put(*backend, "objects/" + round, "before the rest, so that all is known");
     commands = 0;
-    std::vector<std::unique_ptr<Upload>> uploads;
-    std::vector<Publication> group;
-    for (int i = 0; i < 40; ++i) {
-      uploads.push_back(upload(*backend, fmt::format("tmp/{}.{}", round, i), "content"));
-      group.push_back({uploads.back().get(), fmt::format("objects/{}.{}", round, i)});
+    for (int count = 0; count < 100 && !is_done(); ++count) {
+      std::vector<std::unique_ptr<Upload>> uploads;
+      std::vector<Publication> group;
+      for (int i = 0; i < 40; ++i) {
+        const std::string name = fmt::format("{}.{}.{}", round, count, i);
+        uploads.push_back(upload(*backend, "tmp/" + name, "content"));
+        group.push_back({uploads.back().get(), "objects/" + name});
+      }
+      for (const MoveResult result : backend->publish(group)) CHECK(result == MoveResult::done);
     }
-    for (const MoveResult result : backend->publish(group)) CHECK(result == MoveResult::done);
+    CHECK(is_done());
   };
   const Words shell{"sh", "-c"};
   const auto remember = [&](const char* what) {
     for (auto& [greeting, text] : memory.texts) text = fmt::format("create: yes\n{}\n", what);
     memory.kept = 0;
   };
-  publish_many("first", shell);
-  REQUIRE(memory.kept == 1);
+  const auto is_kept = [&] { return memory.kept == 1; };
+  publish_many("first", shell, is_kept);
   remember("sync_command: no");
-  publish_many("second", shell);
+  int groups = 0;
+  publish_many("second", shell, [&] { return ++groups > 5; });
   CHECK(commands == 0);
+  remember("sync_command: yes");
+  publish_many("third", shell, [&] { return commands == 1; });
+  CHECK(memory.kept == 0);
+  publish_many("fourth", {"false"}, is_kept);  // no command works there any more
+  CHECK(memory.texts.begin()->second.find("sync_command: no") != std::string::npos);
 }
 
 TEST_CASE("what a server calls itself is reported", "[ssh][servers]") {
