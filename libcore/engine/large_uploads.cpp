@@ -57,8 +57,10 @@ std::unique_ptr<LargeUpload> LargeUploads::begin(const std::string& path,
   row.temporary = random_hex(16);
   row.noted = now().seconds;
   std::optional<JournaledUpload> known;
-  if (row.size >= kWorthNoting)
+  if (row.size >= kWorthNoting) {
+    writer_.expect_uploads();
     use_journal([&](UploadJournal& journal) { known = journal.find(set_, row.path); });
+  }
   std::unique_ptr<Upload> upload;
   if (known && is_same(*known, row)) upload = go_on(*known, row);
   if (upload) count(path, row);

@@ -42,6 +42,8 @@ class RepositoryWriter {
   /// Says that these contents will be asked for or put one after the other: what must be read to know them is read ahead.
   void expect(const std::vector<Sums>& contents);
 
+  /// Says that much will be uploaded (`Backend::expect_uploads`).
+  void expect_uploads() { repository_.backend().expect_uploads(); }
   /// Stores bytes in memory unless they are present.
   void put(const Sums& sums, ByteView bytes);
   /// Stores what `fill` writes, which must be this content, unless it is present or another thread is storing it: then `fill` is

@@ -296,6 +296,7 @@ std::unique_ptr<Upload> SftpBackend::go_on_with(const std::string& name, const L
 }
 
 bool SftpBackend::make_durable(std::span<Upload* const> uploads) {
+  if (std::ranges::all_of(uploads, [](Upload* one) { return own(one).is_settled(); })) return true;
   syncer_.begin_group();
   std::vector<std::string> unsynced;
   unsigned oldest = server_.pool().generation();  // that something was written in
@@ -311,7 +312,7 @@ bool SftpBackend::make_durable(std::span<Upload* const> uploads) {
     require_generation(oldest);
     if (!syncer_.works()) std::call_once(warned_, [this] { say_that_nothing_lasts(); });
   }
-  for (Upload* one : uploads) own(one).set_synced();
+  for (Upload* one : uploads) own(one).set_settled();
   return true;
 }
 

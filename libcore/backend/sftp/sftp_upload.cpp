@@ -355,7 +355,7 @@ SftpUpload::~SftpUpload() {
 }
 
 bool SftpUpload::is_synced() const {
-  return is_synced_ || (sync_ && Server::syncs_files(transfer_->client()));
+  return is_settled_ || (sync_ && Server::syncs_files(transfer_->client()));
 }
 
 void SftpUpload::write(ByteView bytes) {

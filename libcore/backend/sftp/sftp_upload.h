@@ -74,8 +74,9 @@ class SftpUpload final : public Upload {
   const std::string& path() const { return path_; }
   /// Once it is finished.
   bool is_synced() const;
-  /// As far as can be had here.
-  void set_synced() { is_synced_ = true; }
+  /// It is finished, and synced as far as can be had here.
+  void set_settled() { is_settled_ = true; }
+  bool is_settled() const { return is_settled_; }
   /// Of the pool, when this was begun.
   unsigned generation() const { return generation_; }
   /// Waits until the server has taken, synced and closed the file. Throws the first failure, each
@@ -109,7 +110,7 @@ class SftpUpload final : public Upload {
   bool is_closed_ = false;
   bool is_in_doubt_ = false;  // it was resumed, and not read back since
   bool is_kept_ = false;
-  bool is_synced_ = false;  // by whoever waited for it
+  bool is_settled_ = false;
   bool is_published_ = false;
 };
 
