@@ -100,13 +100,14 @@ TEST_CASE("a large file goes on where its connection broke, and is read back", "
   INFO("cut after packet " << packets);
   TempDir root;
   std::array<sftp::Traffic, 2> traffic;
-  std::size_t opened = 0;
+  std::atomic<std::size_t> opened = 0;  // by the connections' threads
   const auto open = [&]() -> std::unique_ptr<sftp::Link> {
+    const std::size_t number = opened++;
     auto link = std::make_unique<sftp::ChildLink>(
         std::vector<std::string>{"/usr/lib/openssh/sftp-server"}, std::vector<std::string>{});
     auto cut = std::make_unique<sftp::CutLink>(
-        std::move(link), sftp::Cut{.packets = opened == 0 ? packets : sftp::Cut::kNever});
-    return std::make_unique<sftp::CountingLink>(std::move(cut), traffic.at(opened++));
+        std::move(link), sftp::Cut{.packets = number == 0 ? packets : sftp::Cut::kNever});
+    return std::make_unique<sftp::CountingLink>(std::move(cut), traffic.at(number));
   };
   const auto backend = sftp::open_sftp_backend(
       std::make_unique<sftp::Pool>("server", open,

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,21 +27,39 @@
 // A run has two roles: tests without the tag [root] run as a user without rights, since root passes
 // every permission check and would hide what those guard; tests with the tag run as root. Started
 // by root, the program plays both, one after the other; started by a user, it skips the second.
+//
+// `--part K/N` keeps every N-th of the asked tests, beginning with the K-th: so N runs beside one
+// another share out all of them, whichever those are.
 
 namespace reverse {
 namespace {
 
 constexpr uid_t kNobody = 65534;  // user and group without rights, on every Linux
 
-/// The part of the asked tests that one role runs.
-struct Part {
+/// What `--part` asks for.
+struct Share {
+  std::size_t part = 1, parts = 1;
+};
+
+/// Reads "K/N"; nothing where that is no part.
+std::optional<Share> parse_share(const std::string& text) {
+  Share share;
+  int end = 0;
+  const int read = std::sscanf(text.c_str(), "%zu/%zu%n", &share.part, &share.parts, &end);
+  if (read != 2 || static_cast<std::size_t>(end) != text.size()) return std::nullopt;
+  if (share.part < 1 || share.part > share.parts) return std::nullopt;
+  return share;
+}
+
+/// The asked tests that one role runs.
+struct RoleTests {
   std::vector<std::string> names;
   std::string filter;  ///< picks exactly `names`
 };
 
 struct Roles {
-  Part user;
-  Part root;
+  RoleTests user;
+  RoleTests root;
 };
 
 /// A filter that picks exactly these tests.
@@ -56,26 +75,29 @@ std::string filter_of(const std::vector<std::string>& names) {
   return filter;
 }
 
-Roles roles_of(Catch::Session& session) {
+/// Of the tests that the command line names, and of its share of them, what each role runs.
+Roles roles_of(Catch::Session& session, const Share& share) {
   const Catch::Config& config = session.config();
   const auto& all = Catch::getAllTestCasesSorted(config);
   Roles roles;
+  std::size_t number = 0;
   for (const Catch::TestCase& test : Catch::filterTests(all, config.testSpec(), config)) {
+    if (number++ % share.parts != share.part - 1) continue;
     const bool root = std::count(test.tags.begin(), test.tags.end(), "root") > 0;
     (root ? roles.root : roles.user).names.push_back(test.name);
   }
   // Catch prints the filter: a short one where all tests were asked for.
-  const bool all_asked = session.configData().testsOrTags.empty();
+  const bool all_asked = share.parts == 1 && session.configData().testsOrTags.empty();
   roles.user.filter = all_asked ? "~[root]~[.]" : filter_of(roles.user.names);
   roles.root.filter = all_asked ? "[root]~[.]" : filter_of(roles.root.names);
   return roles;
 }
 
 /// Runs these tests in this process; none is no failure.
-int run_tests(Catch::Session& session, const Part& part) {
-  if (part.names.empty()) return 0;
+int run_tests(Catch::Session& session, const RoleTests& tests) {
+  if (tests.names.empty()) return 0;
   Catch::ConfigData data = session.configData();
-  data.testsOrTags = {part.filter};
+  data.testsOrTags = {tests.filter};
   session.useConfigData(data);
   return session.run();
 }
@@ -118,8 +140,8 @@ void tell_leaks() {
 }
 
 /// Runs these tests in a process that has given up all rights.
-int run_as_nobody(Catch::Session& session, const Part& part) {
-  if (part.names.empty()) return 0;
+int run_as_nobody(Catch::Session& session, const RoleTests& tests) {
+  if (tests.names.empty()) return 0;
   const TempDir home;
   std::fflush(nullptr);
   const pid_t child = ::fork();
@@ -129,7 +151,7 @@ int run_as_nobody(Catch::Session& session, const Part& part) {
   try {
     become_nobody(home.path());
     set_environment(home.path());
-    result = run_tests(session, part);
+    result = run_tests(session, tests);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
   }
@@ -138,12 +160,12 @@ int run_as_nobody(Catch::Session& session, const Part& part) {
   ::_exit(result);  // the parent removes `home`
 }
 
-int run_as_root(Catch::Session& session, const Part& part) {
+int run_as_root(Catch::Session& session, const RoleTests& tests) {
   Catch::ConfigData& data = session.configData();
   if (!data.outputFilename.empty()) data.outputFilename += ".root";  // the other role's is kept
   const TempDir home;
   set_environment(home.path());
-  return run_tests(session, part);
+  return run_tests(session, tests);
 }
 
 int run_both_roles(Catch::Session& session, const Roles& roles) {
@@ -164,12 +186,20 @@ int run_user_role(Catch::Session& session, const Roles& roles) {
   return result;
 }
 
-int run(Catch::Session& session) {
+/// Shows what the command line asks for, of tests those of both roles.
+int show(Catch::Session& session, const Roles& roles) {
+  RoleTests both = roles.user;
+  both.names.insert(both.names.end(), roles.root.names.begin(), roles.root.names.end());
+  both.filter = filter_of(both.names);
+  return both.names.empty() ? session.run() : run_tests(session, both);
+}
+
+int run(Catch::Session& session, const Share& share) {
   const Catch::ConfigData& asked = session.configData();
   const bool shows = asked.showHelp || asked.libIdentify || asked.listTests || asked.listTags ||
                      asked.listTestNamesOnly || asked.listReporters;
-  const Roles roles = shows ? Roles{} : roles_of(session);
-  if (roles.user.names.empty() && roles.root.names.empty()) return session.run();
+  const Roles roles = roles_of(session, share);
+  if (shows || (roles.user.names.empty() && roles.root.names.empty())) return show(session, roles);
   return ::geteuid() == 0 ? run_both_roles(session, roles) : run_user_role(session, roles);
 }
 
@@ -177,10 +207,19 @@ int run(Catch::Session& session) {
 }  // namespace reverse
 
 int main(int argc, char** argv) {
+  using namespace Catch::clara;
   Catch::Session session;
+  reverse::Share share;
+  const auto read_share = [&](const std::string& text) {
+    const std::optional<reverse::Share> read = reverse::parse_share(text);
+    if (!read) return ParserResult::runtimeError("'" + text + "' is no part, as 2/3 is");
+    share = *read;
+    return ParserResult::ok(ParseResultType::Matched);
+  };
+  session.cli(session.cli() | Opt(read_share, "K/N")["--part"]("every N-th of them, from the K-th"));
   if (const int result = session.applyCommandLine(argc, argv); result != 0) return result;
   try {
-    return reverse::run(session);
+    return reverse::run(session, share);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;
