@@ -142,17 +142,24 @@ void ObjectWriter::end_early() {
 /// Where the two can be had apart, names are given while the next group is made durable.
 void ObjectWriter::commit_groups(const std::stop_token& stop) {
   std::future<void> naming;  // of the group before
-  Group group;
-  while (next_group(group, stop)) {
-    const bool is_durable = make_durable(group);
+  const auto finish_naming = [&naming] {
     if (naming.valid()) naming.get();
-    if (is_durable)
-      naming = std::async(std::launch::async, &ObjectWriter::name_apart, this,
-                          std::exchange(group, {}));
-    else
-      name(group);
+  };
+  try {
+    for (Group group; next_group(group, stop);) {
+      const bool is_durable = make_durable(group);
+      finish_naming();
+      if (is_durable)
+        naming = std::async(std::launch::async, &ObjectWriter::name_apart, this,
+                            std::exchange(group, {}));
+      else
+        name(group);
+    }
+  } catch (const Cancelled&) {
+    finish_naming();  // what went wrong there may be why
+    throw;
   }
-  if (naming.valid()) naming.get();
+  finish_naming();
 }
 
 /// Nobody looks at the outcome before there is another group.
