@@ -313,11 +313,19 @@ class ReadStage::LargeFiles : public HashFeed {
   std::vector<LargeFile*> waiting_;  // those of them that are to be read (again)
 };
 
-/// The next large file for a worker that holds `held`: its share of those there are. (Each lane is as fast as
-/// if it were alone, so four files on each of two cores are faster than eight on one.)
+/// Whether half of the workers hash while the others' cores read for them, which pays while all large files fit
+/// into the lanes of that half. Not where they are uploaded on the way: one thread would then write them all.
+bool ReadStage::reads_apart() const {
+  return probably_stored_ && workers_ > 1 && large_.size() + large_begun_ <= std::size_t{workers_ + 1} / 2 * most_together_;
+}
+
+/// How many workers share the large files.
+std::size_t ReadStage::sharers() const { return reads_apart() ? (workers_ + 1) / 2 : workers_; }
+
+/// The next large file for a worker that holds `held`: its share of those there are.
 std::optional<ReadStage::Task> ReadStage::take_large(std::size_t held) {
   std::lock_guard lock(mutex_);
-  const std::size_t share = (large_.size() + large_begun_ + workers_ - 1) / workers_;
+  const std::size_t share = (large_.size() + large_begun_ + sharers() - 1) / sharers();
   if (large_.empty() || held >= std::min<std::size_t>(share, most_together_)) return std::nullopt;
   Task task = std::move(large_.front());
   large_.pop_front();
@@ -326,8 +334,20 @@ std::optional<ReadStage::Task> ReadStage::take_large(std::size_t held) {
 }
 
 void ReadStage::read_large(const std::stop_token& stop) {
-  LargeFiles files(*this, stop);
-  hash_feed(digest_, files);
+  for (;;) {
+    std::unique_lock lock(mutex_);
+    if (large_.empty() || hashing_ >= sharers()) return;  // who is at it looks here again
+    ++hashing_;
+    const bool apart = reads_apart();
+    lock.unlock();
+    LargeFiles files(*this, stop);
+    if (apart)
+      hash_feed_read_apart(digest_, files);
+    else
+      hash_feed(digest_, files);
+    lock.lock();
+    --hashing_;
+  }
 }
 
 void ReadStage::stream(LargeFile& large, const std::stop_token& stop) {

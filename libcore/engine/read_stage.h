@@ -50,6 +50,8 @@ class ReadStage {
   void read_small(std::vector<Item*>& items, const std::stop_token& stop);
   bool load(Item& item, std::string& bytes, const std::stop_token& stop);
   void store_small(Item& item, const Sums& sums, ByteView bytes);
+  bool reads_apart() const;
+  std::size_t sharers() const;
   std::optional<Task> take_large(std::size_t held);
   void read_large(const std::stop_token& stop);
   void stream(LargeFile& large, const std::stop_token& stop);
@@ -70,6 +72,7 @@ class ReadStage {
   std::condition_variable_any finished_;
   std::deque<Task> large_;        // files that nobody has begun
   std::size_t large_begun_ = 0;   // and not ended
+  unsigned hashing_ = 0;          // workers that are at large files
 };
 
 }  // namespace reverse

@@ -10,12 +10,13 @@
 
 namespace reverse {
 
-/// Hashes the contents of a feed side by side with MD5 and their check: one in each lane, the next
+/// Hashes the contents of a feed side by side with MD5 and, unless somebody else does, their check: one in each lane, the next
 /// one as soon as a lane is free. As lanes become empty for good, narrower kernels take over.
 /// One thread at a time.
 class HashLanes {
  public:
-  explicit HashLanes(const Md5Machine& machine);
+  /// `checks` false: sums are without the check.
+  explicit HashLanes(const Md5Machine& machine, bool checks = true);
   ~HashLanes();
 
   /// As `hash_feed` promises.
@@ -32,6 +33,7 @@ class HashLanes {
 
   const Md5Machine& machine_;
   const unsigned lanes_;
+  const bool checks_;
   unsigned used_ = 0;  // lanes [0, used_) have a stream each
   Md5States states_;
   std::array<const unsigned char*, kMd5MaxLanes> at_;          // where a lane's next block is

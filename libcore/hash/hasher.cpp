@@ -10,6 +10,7 @@
 #include "libcore/hash/check_state.h"
 #include "libcore/hash/hash_lanes.h"
 #include "libcore/hash/md5_kernels.h"
+#include "libcore/hash/read_apart.h"
 
 namespace reverse {
 namespace {
@@ -133,6 +134,13 @@ void hash_feed(DigestKind kind, HashFeed& feed) {
   if (kind != DigestKind::md5) return hash_in_turn(kind, feed);
   digest_of(kind);  // lanes need no OpenSSL, but keep to its word on what is allowed here
   HashLanes(md5_machines().back()).run(feed);
+}
+
+void hash_feed_read_apart(DigestKind kind, HashFeed& feed) {
+  if (kind != DigestKind::md5) return hash_in_turn(kind, feed);
+  digest_of(kind);
+  ReadApart apart(feed);
+  HashLanes(md5_machines().back(), false).run(apart);
 }
 
 void hash_many(DigestKind kind, std::span<HashJob> jobs) {

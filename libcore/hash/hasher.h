@@ -69,7 +69,12 @@ class HashFeed {
 /// Thread-safe.
 void hash_feed(DigestKind kind, HashFeed& feed);
 
-/// Likewise for jobs that are all there.
+/// Likewise with MD5 sources read by a thread of its own, one at a time, so that reading takes
+/// no time from hashing: for few large contents and a core that has nothing else to do. `feed` is
+/// called by the calling thread, and only about sources that are not being read.
+void hash_feed_read_apart(DigestKind kind, HashFeed& feed);
+
+/// As `hash_feed` for jobs that are all there.
 void hash_many(DigestKind kind, std::span<HashJob> jobs);
 
 /// XXH3-64 with `seed`: where pages are cut, and the ids of hard-link groups (schema/FORMAT.md).

@@ -6,7 +6,9 @@
 #include <catch2/catch.hpp>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "libcore/base/error.h"
@@ -89,12 +91,22 @@ class CaseFeed : public HashFeed {
 };
 
 /// The number of cases that came out as OpenSSL has them.
-std::size_t count_right(const Md5Machine& machine, std::vector<Case>& cases, bool gaps = false) {
-  CaseFeed feed(cases, gaps);
-  HashLanes(machine).run(feed);
+std::size_t count_right(const std::vector<Case>& cases) {
   return static_cast<std::size_t>(std::count_if(cases.begin(), cases.end(), [](const Case& one) {
     return one.is_done && !one.job.error && one.job.sums == expected_sums(one.bytes);
   }));
+}
+
+std::size_t count_right(const Md5Machine& machine, std::vector<Case>& cases, bool gaps = false) {
+  CaseFeed feed(cases, gaps);
+  HashLanes(machine).run(feed);
+  return count_right(cases);
+}
+
+std::size_t count_right_read_apart(std::vector<Case>& cases, bool gaps = false) {
+  CaseFeed feed(cases, gaps);
+  hash_feed_read_apart(DigestKind::md5, feed);
+  return count_right(cases);
 }
 
 std::vector<Case> cases_of(const std::vector<std::string>& contents, std::size_t most) {
@@ -116,6 +128,34 @@ class BrokenSource : public ByteSource {
 
  private:
   int chunks_left_;
+};
+
+/// Delivers without end until its run is told to stop.
+class StoppedSource : public ByteSource {
+ public:
+  explicit StoppedSource(int chunks) : chunks_left_(chunks) {}
+  ByteView next() override {
+    if (chunks_left_-- > 0) return "some bytes";
+    throw Cancelled();
+  }
+
+ private:
+  int chunks_left_;
+};
+
+/// Notes who pulls it.
+class WatchedSource : public ByteSource {
+ public:
+  WatchedSource(ByteView bytes, std::set<std::thread::id>& threads)
+      : source_(bytes, 1000, 1), threads_(threads) {}
+  ByteView next() override {
+    threads_.insert(std::this_thread::get_id());  // not guarded: one at a time is promised
+    return source_.next();
+  }
+
+ private:
+  PieceSource source_;
+  std::set<std::thread::id>& threads_;
 };
 
 }  // namespace
@@ -222,6 +262,74 @@ TEST_CASE("sources that fail at any point spoil their own jobs only", "[lanes]")
       CHECK((cases[i].job.error != nullptr) == (i % 3 == 0));
     }
   }
+}
+
+TEST_CASE("contents that are read apart are right whatever their length and pieces", "[lanes]") {
+  std::mt19937_64 random(5);
+  std::vector<std::string> contents;
+  for (std::size_t i = 0; i < 3 * kMd5MaxLanes; ++i)
+    contents.push_back(random_bytes(i % 8 == 0 ? 300'000 + random() % 500'000 : i, random));
+  for (const std::size_t most : {3'000u, 200'000u})
+    for (const bool gaps : {false, true}) {
+      std::vector<Case> cases = cases_of(contents, most);
+      INFO("pieces up to " << most << (gaps ? ", with gaps" : ""));
+      CHECK(count_right_read_apart(cases, gaps) == cases.size());
+    }
+}
+
+TEST_CASE("of sources that are read apart those that fail spoil their own jobs only", "[lanes]") {
+  std::mt19937_64 random(6);
+  std::vector<std::string> contents;
+  for (int i = 0; i < 100; ++i) contents.push_back(random_bytes(random() % 20'000, random));
+  std::vector<Case> cases = cases_of(contents, 300);
+  for (std::size_t i = 0; i < cases.size(); i += 3)
+    cases[i].source = std::make_unique<BrokenSource>(static_cast<int>(i % 9));
+  CHECK(count_right_read_apart(cases) == 66);
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    CHECK(cases[i].is_done);
+    CHECK((cases[i].job.error != nullptr) == (i % 3 == 0));
+  }
+}
+
+TEST_CASE("a stop passes through sources that are read apart, at any point", "[lanes]") {
+  std::mt19937_64 random(7);
+  const std::vector<std::string> contents(12, random_bytes(400'000, random));
+  for (const int chunks : {0, 1, 4, 100}) {
+    std::vector<Case> cases = cases_of(contents, 100'000);
+    cases[5].source = std::make_unique<StoppedSource>(chunks);
+    INFO("after " << chunks << " chunks");
+    CHECK_THROWS_AS(count_right_read_apart(cases), Cancelled);
+    CHECK_FALSE(cases[5].is_done);
+  }
+}
+
+TEST_CASE("what a feed throws ends its reading", "[lanes]") {
+  class BrokenFeed : public HashFeed {
+   public:
+    HashJob* next() override {
+      if (job_.source != nullptr) fail(ErrorKind::io, "there is no second one");
+      job_.source = &source_;
+      return &job_;
+    }
+    void done(HashJob&) override {}
+
+   private:
+    StoppedSource source_{1'000'000};
+    HashJob job_;
+  };
+  BrokenFeed feed;
+  CHECK_THROWS_AS(hash_feed_read_apart(DigestKind::md5, feed), Error);
+}
+
+TEST_CASE("sources are read apart by one thread, which is not the one that hashes", "[lanes]") {
+  std::mt19937_64 random(8);
+  const std::vector<std::string> contents(20, random_bytes(50'000, random));
+  std::vector<Case> cases = cases_of(contents, 1);
+  std::set<std::thread::id> threads;
+  for (Case& one : cases) one.source = std::make_unique<WatchedSource>(one.bytes, threads);
+  CHECK(count_right_read_apart(cases) == cases.size());
+  CHECK(threads.size() == 1);
+  CHECK_FALSE(threads.contains(std::this_thread::get_id()));
 }
 
 }  // namespace reverse
