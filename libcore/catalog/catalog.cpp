@@ -1,76 +1,21 @@
 #include "libcore/catalog/catalog.h"
 
-#include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "libcore/catalog/cache_file.h"
+#include "libcore/catalog/file_cursor.h"
 #include "libcore/catalog/file_row.h"
+#include "libcore/catalog/file_writer.h"
 #include "libcore/catalog/statements.h"
 
 namespace reverse {
 namespace {
 
 constexpr std::int64_t kApplicationId = 0x72766361;  // schema/catalog.sql
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
 constexpr std::size_t kChunkRows = 4096;  // of one short transaction: some ten milliseconds
-constexpr std::size_t kFirstChunk = 32;   // where a few rows may be all that is wanted
 constexpr int kFindsPerView = 256;
-
-/// Reads chunk by chunk, each in a transaction of its own.
-class ChunkedCursor : public FileCursor {
- public:
-  ChunkedCursor(std::shared_ptr<CacheFile> file, const std::string& path)
-      : file_(std::move(file)), keys_(keys_below(path)) {
-    file_->use([&] {
-      db_ = file_->open_reader();
-      statements_.emplace(db_.get());
-    });
-  }
-
-  const FileRow* next() override {
-    while (at_ == filled_) {
-      if (ended_) return nullptr;
-      file_->use([&] { read_chunk(); });
-    }
-    return &chunk_[at_++];
-  }
-
-  void skip_to(const std::string& path) override {
-    keys_.first = key_of_path(path);
-    keys_.first += '\0';  // the least key above it
-    at_ = filled_ = 0;
-    wanted_ = kFirstChunk;
-    ended_ = false;
-  }
-
- private:
-  void read_chunk() {
-    at_ = filled_ = 0;
-    if (chunk_.size() < wanted_) chunk_.resize(wanted_);
-    std::size_t seen = 0;
-    sql::Rows rows =
-        statements_->files_between.query(sql::Blob{keys_.first}, sql::Blob{keys_.end}, wanted_);
-    while (rows.next()) {
-      // SQLite takes the order of keys in a damaged file as it finds it.
-      if (rows.bytes(0) < keys_.first) fail(ErrorKind::corrupt, "table `file` is out of order");
-      keys_.first = rows.bytes(0);
-      keys_.first += '\0';  // the least key above this one
-      if (read_row(rows, chunk_[filled_])) ++filled_;
-      ++seen;
-    }
-    ended_ = seen < wanted_;
-    wanted_ = std::min(wanted_ * 8, kChunkRows);
-  }
-
-  const std::shared_ptr<CacheFile> file_;
-  sql::UniqueDb db_;
-  std::optional<CursorStatements> statements_;
-  KeyRange keys_;  // still to be read
-  std::vector<FileRow> chunk_;
-  std::size_t at_ = 0, filled_ = 0;
-  std::size_t wanted_ = kFirstChunk;  // rows of the next chunk
-  bool ended_ = false;
-};
 
 /// Looks rows up while others write. Many look-ups share a view of the file: taking a new one for
 /// each costs more than the look-up. Thread-safe.
@@ -78,21 +23,29 @@ class InodeFinder {
  public:
   explicit InodeFinder(std::shared_ptr<CacheFile> file) : file_(std::move(file)) {}
 
-  std::optional<FileRow> find(std::uint64_t device, std::uint64_t inode) {
-    std::lock_guard lock(mutex_);
-    return file_->use([&] {
-      if (!db_) {
-        db_ = file_->open_reader();
-        statements_.emplace(db_.get());
-      }
-      if (!view_) {
-        view_.emplace(db_.get(), sql::Begin::deferred);
-        finds_ = 0;
-      }
-      std::optional<FileRow> found = find_in_view(device, inode);
-      if (++finds_ == kFindsPerView) view_.reset();
-      return found;
+  std::optional<FileRow> find_file(std::uint64_t device, std::uint64_t inode) {
+    std::optional<FileRow> found;
+    in_view([&] {
+      each_of(device, inode, [&](FileRow& row) {
+        if (!row.md5 && !row.sha256) return true;
+        row.path.clear();
+        found = std::move(row);
+        return false;
+      });
     });
+    return found;
+  }
+
+  std::vector<FileRow> find_directories(std::uint64_t device, std::uint64_t inode) {
+    std::vector<FileRow> found;
+    in_view([&] {
+      each_of(device, inode, [&](const FileRow& row) {
+        if (!row.md5 && !row.sha256 && row.number != 0) found.push_back(row);
+        return true;
+      });
+      for (FileRow& row : found) row.path = path_of(row.number);
+    });
+    return found;
   }
 
   /// Rows were written: the next look-up is to see them.
@@ -102,14 +55,45 @@ class InodeFinder {
   }
 
  private:
-  std::optional<FileRow> find_in_view(std::uint64_t device, std::uint64_t inode) {
-    sql::Rows rows = statements_->find_files_by_inode.query(device, inode);
+  template <typename Body>
+  void in_view(Body&& body) {
+    std::lock_guard lock(mutex_);
+    file_->use([&] {
+      if (!db_) {
+        db_ = file_->open_reader();
+        statements_.emplace(db_.get());
+      }
+      if (!view_) {
+        view_.emplace(db_.get(), sql::Begin::deferred);
+        finds_ = 0;
+      }
+      body();
+      if (++finds_ == kFindsPerView) view_.reset();
+    });
+  }
+
+  /// Until `body` returns false.
+  template <typename Body>
+  void each_of(std::uint64_t device, std::uint64_t inode, Body&& body) {
+    sql::Rows rows = statements_->find_by_inode.query(device, inode);
     FileRow row;
     while (rows.next()) {
       // A damaged index may lead to any row.
-      if (read_row(rows, row) && row.device == device && row.inode == inode) return row;
+      if (read_row(rows, "", row) && row.device == device && row.inode == inode && !body(row)) return;
     }
-    return std::nullopt;
+  }
+
+  /// Empty where rows do not lead up to "/".
+  std::string path_of(std::int64_t number) {
+    std::string path;
+    for (std::size_t depth = 0; depth < kDeepestDirectory; ++depth) {
+      sql::Rows rows = statements_->find_by_number.query(number);
+      if (!rows.next() || rows.integer(0) < 0) return "";
+      number = rows.integer(0);
+      if (number == 0) return path.empty() ? "/" : path;
+      path.insert(0, rows.bytes(1)).insert(0, "/");
+    }
+    fail(ErrorKind::corrupt, "table `file` leads in circles");
   }
 
   const std::shared_ptr<CacheFile> file_;
@@ -137,11 +121,19 @@ class SqliteCatalog : public Catalog {
   }
 
   std::unique_ptr<FileCursor> files_below(const std::string& path) override {
-    return std::make_unique<ChunkedCursor>(file_, path);
+    return read_files_below(file_, path);
+  }
+
+  std::unique_ptr<FileCursor> files_in(std::int64_t number, const std::string& path) override {
+    return read_files_in(file_, number, path);
   }
 
   std::optional<FileRow> find_by_inode(std::uint64_t device, std::uint64_t inode) override {
-    return finder_->find(device, inode);
+    return finder_->find_file(device, inode);
+  }
+
+  std::vector<FileRow> find_directories(std::uint64_t device, std::uint64_t inode) override {
+    return finder_->find_directories(device, inode);
   }
 
   bool empty() override {
@@ -153,7 +145,8 @@ class SqliteCatalog : public Catalog {
     if (rows.empty()) return;
     use([&](CatalogStatements& statements) {
       sql::Transaction transaction(statements.db, sql::Begin::immediate);
-      for (const FileRow& row : rows) put_row(statements.put_file, row);
+      FileWriter writer(statements);
+      for (const FileRow& row : rows) writer.put(row);
       transaction.commit();
     });
     finder_->renew();
@@ -163,23 +156,17 @@ class SqliteCatalog : public Catalog {
     if (paths.empty()) return;
     use([&](CatalogStatements& statements) {
       sql::Transaction transaction(statements.db, sql::Begin::deferred);
-      for (const std::string& path : paths) {
-        const std::string key = key_of_path(path);
-        statements.note_gone.execute(sql::Blob{key});
-      }
+      for (const std::string& path : paths) statements.note_gone.execute(sql::Blob{path});
       transaction.commit();
     });
   }
 
   void remove_gone() override {
     use([](CatalogStatements& statements) {
-      std::int64_t last = integer_of(statements.last_gone);
-      for (std::int64_t done = 0; done < last; done += kChunkRows) {
-        sql::Transaction transaction(statements.db, sql::Begin::immediate);
-        statements.remove_gone.execute(done, done + static_cast<std::int64_t>(kChunkRows));
-        transaction.commit();
+      std::int64_t done = 0;  // id of the last note
+      while (remove_some(statements, done)) {
       }
-      if (last > 0) statements.forget_gone.execute();
+      if (done > 0) statements.forget_gone.execute();
     });
     finder_->renew();
   }
@@ -226,10 +213,24 @@ class SqliteCatalog : public Catalog {
   }
 
  private:
-  static std::int64_t integer_of(sql::Statement& statement) {
-    sql::Rows rows = statement.query();
-    rows.next();
-    return rows.integer(0);
+  /// One transaction. False if there was nothing left.
+  static bool remove_some(CatalogStatements& statements, std::int64_t& done) {
+    std::vector<std::pair<std::int64_t, std::string>> notes;
+    {
+      sql::Rows rows = statements.list_gone.query(done, kChunkRows);
+      while (rows.next()) notes.emplace_back(rows.integer(0), rows.bytes(1));
+    }
+    if (notes.empty() && !statements.list_in.query(kDisplaced, 1).next()) return false;
+    sql::Transaction transaction(statements.db, sql::Begin::immediate);
+    FileWriter writer(statements);
+    std::size_t rows = kChunkRows;
+    for (const auto& [id, path] : notes) {
+      if (rows == 0 || !writer.remove(path, rows)) break;
+      done = id;
+    }
+    if (notes.empty()) writer.remove_displaced(rows);
+    transaction.commit();
+    return true;
   }
 
   std::mutex mutex_;

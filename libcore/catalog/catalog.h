@@ -25,6 +25,8 @@ struct FileRow {
   std::optional<Digest> md5, sha256;
   std::optional<Check> check;
   bool has_xattrs = false;  ///< so that an unchanged file without any costs no system call for them
+  /// Of a directory: what rows below it go by, wherever it lies; 0: none yet, or not known.
+  std::int64_t number = 0;
   bool operator==(const FileRow&) const = default;
 };
 
@@ -47,6 +49,8 @@ class FileCursor {
   virtual const FileRow* next() = 0;
   /// Goes on with the first row behind `path` (absolute), which must not lie before the last one read. Rows below `path` come.
   virtual void skip_to(const std::string& path) = 0;
+  /// Goes on behind all rows below the last one read.
+  virtual void skip_below() = 0;
 };
 
 /// The client-side cache: what was read where, on which machine, so that nothing is read twice.
@@ -64,16 +68,22 @@ class Catalog {
 
   /// Rows of `path` and everything below it.
   virtual std::unique_ptr<FileCursor> files_below(const std::string& path) = 0;
-  /// A row with this identity, for files that moved; any one of several.
+  /// Rows below the directory `number` as if it lay at `path`, without its own.
+  virtual std::unique_ptr<FileCursor> files_in(std::int64_t number, const std::string& path) = 0;
+  /// A file's row with this identity, for files that moved; any one of several. Its path is left empty.
   virtual std::optional<FileRow> find_by_inode(std::uint64_t device, std::uint64_t inode) = 0;
+  /// All rows of directories with this identity, for those that moved. Path empty: another directory has taken its place.
+  virtual std::vector<FileRow> find_directories(std::uint64_t device, std::uint64_t inode) = 0;
   /// True if no rows are kept at all (spares look-ups in a first run).
   virtual bool empty() = 0;
 
-  /// Inserts or replaces rows in one transaction.
+  /// Inserts or replaces rows in one transaction; what is known below them stays. A directory's row with a `number`: all that
+  /// is known below that number lies here now.
   virtual void put_files(std::span<const FileRow> rows) = 0;
-  /// Notes paths whose rows are to go when the walk has ended; memory stays flat (a temporary table).
+  /// Notes paths whose rows, and all below them, are to go when the walk has ended; memory stays flat (a temporary table).
   virtual void note_gone(std::span<const std::string> paths) = 0;
-  /// Deletes the noted rows, in batches of at most a second. `forget_gone` drops the notes instead.
+  /// Deletes the noted rows, and directories that were displaced and not put elsewhere, in batches of at most a second.
+  /// `forget_gone` drops the notes instead.
   virtual void remove_gone() = 0;
   virtual void forget_gone() = 0;
 

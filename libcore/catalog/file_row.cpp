@@ -9,7 +9,7 @@
 namespace reverse {
 namespace {
 
-/// The fields of a row but its path, one behind the other, for their sum.
+/// The fields of a row but its name, one behind the other, for their sum.
 class Packed {
  public:
   void add(std::uint64_t value) { append(&value, sizeof value); }
@@ -29,14 +29,14 @@ class Packed {
     std::memcpy(bytes_.data() + used_, data, size);
     used_ += size;
   }
-  std::array<char, 256> bytes_;  // 14 numbers and 64 bytes of sums at most
+  std::array<char, 256> bytes_;  // 15 numbers and 64 bytes of sums at most
   std::size_t used_ = 0;
 };
 
 /// As a signed number of 32 bits, which SQLite keeps in four bytes.
-std::int64_t row_sum(const FileRow& row) {
+std::int64_t row_sum(std::int64_t parent, std::string_view name, const FileRow& row) {
   Packed packed;
-  for (std::uint64_t value : {row.device, row.inode, row.size}) packed.add(value);
+  for (std::uint64_t value : {static_cast<std::uint64_t>(parent), row.device, row.inode, row.size}) packed.add(value);
   packed.add(row.mtime);
   packed.add(row.ctime);
   packed.add(static_cast<std::uint64_t>(row.btime.has_value()));
@@ -45,7 +45,7 @@ std::int64_t row_sum(const FileRow& row) {
   packed.add_sum(row.sha256);
   packed.add_sum(row.check);
   packed.add(static_cast<std::uint64_t>(row.has_xattrs));
-  return static_cast<std::int32_t>(xxh3_64(packed.bytes(), xxh3_64(row.path, 0)));
+  return static_cast<std::int32_t>(xxh3_64(packed.bytes(), xxh3_64(name, 0)));
 }
 
 template <typename Sum>
@@ -78,41 +78,44 @@ std::string key_of_path(std::string_view path) {
   return key;
 }
 
-KeyRange keys_below(std::string_view path) {
-  if (path.ends_with('/')) path.remove_suffix(1);  // "/" itself
-  KeyRange range{key_of_path(path), key_of_path(path)};
-  range.end += '\1';
-  return range;
+SplitPath split_path(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  return {path.substr(0, slash), path.substr(slash + 1)};
 }
 
-void put_row(sql::Statement& put_file, const FileRow& row) {
-  std::optional<std::int64_t> btime_s, btime_ns;
+void put_row(sql::Statement& put_file, std::int64_t parent, const FileRow& row) {
+  std::optional<std::int64_t> btime_s, btime_ns, number;
   if (row.btime) {
     btime_s = row.btime->seconds;
     btime_ns = row.btime->nanoseconds;
   }
-  const std::string key = key_of_path(row.path);
-  put_file.execute(sql::Blob{key}, row.device, row.inode, row.size, row.mtime.seconds,
-                   row.mtime.nanoseconds, row.ctime.seconds, row.ctime.nanoseconds, btime_s,
-                   btime_ns, blob_of(row.md5), blob_of(row.sha256), blob_of(row.check),
-                   row.has_xattrs, row_sum(row));
+  if (row.number != 0) number = row.number;
+  const std::string_view name = split_path(row.path).name;
+  put_file.execute(parent, sql::Blob{name}, number, row.device, row.inode, row.size,
+                   row.mtime.seconds, row.mtime.nanoseconds, row.ctime.seconds,
+                   row.ctime.nanoseconds, btime_s, btime_ns, blob_of(row.md5), blob_of(row.sha256),
+                   blob_of(row.check), row.has_xattrs, row_sum(parent, name, row));
 }
 
-bool read_row(const sql::Rows& columns, FileRow& row) {
-  row.path = columns.bytes(0);
-  std::replace(row.path.begin(), row.path.end(), '\0', '/');
-  row.device = unsigned_in(columns, 1);
-  row.inode = unsigned_in(columns, 2);
-  row.size = unsigned_in(columns, 3);
-  row.mtime = time_in(columns, 4);
-  row.ctime = time_in(columns, 6);
+bool read_row(const sql::Rows& columns, std::string_view directory, FileRow& row) {
+  const std::string_view name = columns.bytes(1);
+  row.path.assign(directory);
+  row.path += '/';
+  row.path += name;
+  row.number = columns.integer(2);  // 0 for NULL
+  if (columns.is_null(16)) return false;
+  row.device = unsigned_in(columns, 3);
+  row.inode = unsigned_in(columns, 4);
+  row.size = unsigned_in(columns, 5);
+  row.mtime = time_in(columns, 6);
+  row.ctime = time_in(columns, 8);
   row.btime.reset();
-  if (!columns.is_null(8)) row.btime = time_in(columns, 8);
-  row.md5 = sum_in<Digest>(columns, 10, 16);
-  row.sha256 = sum_in<Digest>(columns, 11, 32);
-  row.check = sum_in<Check>(columns, 12, 16);
-  row.has_xattrs = columns.integer(13) != 0;
-  return columns.integer(14) == row_sum(row);
+  if (!columns.is_null(10)) row.btime = time_in(columns, 10);
+  row.md5 = sum_in<Digest>(columns, 12, 16);
+  row.sha256 = sum_in<Digest>(columns, 13, 32);
+  row.check = sum_in<Check>(columns, 14, 16);
+  row.has_xattrs = columns.integer(15) != 0;
+  return columns.integer(16) == row_sum(columns.integer(0), name, row);
 }
 
 }  // namespace reverse

@@ -18,15 +18,30 @@ struct CatalogStatements {
   explicit CatalogStatements(sqlite3* connection) : db(with_gone(connection)) {}
 
   sqlite3* db;
+  // What lies below a row stays there, whatever the row says now.
   sql::Statement put_file{
-      db, "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
+      db,
+      "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+      " ON CONFLICT (parent, name) DO UPDATE SET number = coalesce(number, excluded.number),"
+      " device = excluded.device, inode = excluded.inode, size = excluded.size,"
+      " mtime_s = excluded.mtime_s, mtime_ns = excluded.mtime_ns,"
+      " ctime_s = excluded.ctime_s, ctime_ns = excluded.ctime_ns,"
+      " btime_s = excluded.btime_s, btime_ns = excluded.btime_ns,"
+      " md5 = excluded.md5, sha256 = excluded.sha256, xxh3 = excluded.xxh3,"
+      " has_xattrs = excluded.has_xattrs, row_sum = excluded.row_sum"};
+  sql::Statement find_number{db, "SELECT number FROM file WHERE parent = ? AND name = ?"};
+  sql::Statement last_number{db, "SELECT max(number) FROM file WHERE number IS NOT NULL"};
+  sql::Statement put_parent{db, "INSERT INTO file (parent, name, number) VALUES (?, ?, ?)"};
+  sql::Statement give_number{db, "UPDATE file SET number = ?3 WHERE parent = ?1 AND name = ?2"};
+  sql::Statement find_file{db, "SELECT * FROM file WHERE parent = ? AND name = ?"};
+  sql::Statement leave_place{
+      db, "DELETE FROM file WHERE number = ? AND NOT (parent = ? AND name = ?)"};
+  sql::Statement list_in{db, "SELECT name, number FROM file WHERE parent = ? LIMIT ?"};
+  sql::Statement remove_file{db, "DELETE FROM file WHERE parent = ? AND name = ?"};
   sql::Statement find_any_file{db, "SELECT 1 FROM file LIMIT 1"};
 
   sql::Statement note_gone{db, "INSERT INTO temp.gone (path) VALUES (?)"};
-  sql::Statement last_gone{db, "SELECT coalesce(max(id), 0) FROM temp.gone"};
-  sql::Statement remove_gone{
-      db,
-      "DELETE FROM main.file WHERE path IN (SELECT path FROM temp.gone WHERE id > ? AND id <= ?)"};
+  sql::Statement list_gone{db, "SELECT id, path FROM temp.gone WHERE id > ? ORDER BY id LIMIT ?"};
   sql::Statement forget_gone{db, "DELETE FROM temp.gone"};
 
   sql::Statement find_source{
@@ -44,22 +59,23 @@ struct CatalogStatements {
   }
 };
 
-/// The one statement of a reader's connection: the rows from one key up to another, a chunk at a
-/// time.
+/// The statements of a cursor's connection.
 struct CursorStatements {
   explicit CursorStatements(sqlite3* connection) : db(connection) {}
 
   sqlite3* db;
-  sql::Statement files_between{
-      db, "SELECT * FROM file WHERE path >= ? AND path < ? ORDER BY path LIMIT ?"};
+  sql::Statement find_file{db, "SELECT * FROM file WHERE parent = ? AND name = ?"};
+  sql::Statement files_in{
+      db, "SELECT * FROM file WHERE parent = ? AND name > ? ORDER BY name LIMIT ?"};
 };
 
-/// The one statement of the connection that files are looked up by.
+/// The statements of the connection that files are looked up by.
 struct FinderStatements {
   explicit FinderStatements(sqlite3* connection) : db(connection) {}
 
   sqlite3* db;
-  sql::Statement find_files_by_inode{db, "SELECT * FROM file WHERE device = ? AND inode = ?"};
+  sql::Statement find_by_inode{db, "SELECT * FROM file WHERE device = ? AND inode = ?"};
+  sql::Statement find_by_number{db, "SELECT parent, name FROM file WHERE number = ?"};
 };
 
 /// All statements on a present set.

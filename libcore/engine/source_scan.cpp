@@ -16,7 +16,6 @@ constexpr std::size_t kBatchItems = 64;
 constexpr std::size_t kBatchNames = 256;  // where items are stretches of many
 constexpr std::uint64_t kBatchBytes = 4 << 20;  // of files to be read
 constexpr std::int64_t kRacySeconds = 3;
-constexpr std::size_t kGoneBatch = 1000;
 
 /// What `row` knows of the content, in a repository's terms; nullopt if that is not enough.
 std::optional<Sums> sums_of(const FileRow& row, DigestKind kind) {
@@ -24,16 +23,6 @@ std::optional<Sums> sums_of(const FileRow& row, DigestKind kind) {
   const std::optional<Digest>& digest = is_md5 ? row.md5 : row.sha256;
   if (!digest || (is_md5 && !row.check)) return std::nullopt;
   return Sums{*digest, is_md5 ? row.check : std::nullopt, row.size};
-}
-
-bool is_directory_row(const FileRow& row) { return !row.md5 && !row.sha256; }
-
-/// The path of `row` relative to `source`.
-std::string_view relative_path(const FileRow& row, const std::string& source) {
-  std::string_view path = row.path;
-  path.remove_prefix(std::min(path.size(), source.size()));
-  if (path.starts_with('/')) path.remove_prefix(1);
-  return path;
 }
 
 FileRow row_of(const FileStatus& status, std::string path) {
@@ -95,8 +84,7 @@ void SourceScan::run(Emit emit, bool use_pages, const std::stop_token& stop) {
   emit_ = std::move(emit);
   deps_.catalog.forget_gone();  // of a pass that was refused or turned back
   catalog_empty_ = deps_.catalog.empty();
-  cursor_ = deps_.catalog.files_below(options_.source);
-  row_ = cursor_->next();
+  rows_.emplace(deps_.catalog, options_.source, !options_.walk.only);
 
   WalkOptions walk_options = options_.walk;
   walk_options.is_repository = [this](const SourceEntry& entry, int fd) {
@@ -110,63 +98,10 @@ void SourceScan::run(Emit emit, bool use_pages, const std::stop_token& stop) {
     walk(options_.read_from, walk_options, filter_, *this, stop);
   }
 
-  pass_known_rows();
-  while (row_ != nullptr) pass_row();
-  deps_.catalog.note_gone(gone_);
+  rows_->finish();
   emit_batch();
   for (const std::string& pattern : filter_.unmatched())
     deps_.observer.warning(fmt::format("the pattern '{}' matched nothing", printable(pattern)));
-}
-
-// --- the catalog's side of the merge
-
-std::string SourceScan::absolute(const std::string& path) const {
-  if (path.empty()) return options_.source;
-  return options_.source == "/" ? "/" + path : options_.source + "/" + path;
-}
-
-void SourceScan::pass_row() {
-  bool kept = kept_below_ && is_below(relative_path(*row_, options_.source), *kept_below_);
-  if (!row_matched_ && !kept) row_is_gone(*row_);
-  row_matched_ = false;
-  row_ = cursor_->next();
-}
-
-/// Goes to the first row that is not known to belong to a name that exists.
-void SourceScan::pass_known_rows() {
-  if (!rows_known_to_) return;
-  cursor_->skip_to(*std::exchange(rows_known_to_, std::nullopt));
-  row_matched_ = false;
-  row_ = cursor_->next();
-}
-
-const FileRow* SourceScan::row_at(const std::string& path) {
-  pass_known_rows();
-  while (row_ != nullptr) {
-    int order = compare_paths(relative_path(*row_, options_.source), path);
-    if (order > 0) break;
-    if (order == 0) {
-      row_matched_ = true;
-      return row_;
-    }
-    pass_row();
-  }
-  return nullptr;
-}
-
-/// What lies at `path` and below was not looked at: its rows stay.
-void SourceScan::keep_rows_below(const std::string& path) {
-  row_at(path);  // rows before it are judged by the prefix before
-  kept_below_ = path;
-}
-
-void SourceScan::row_is_gone(const FileRow& row) {
-  if (options_.walk.only) return;  // what was not asked for was not looked at
-  if (!is_directory_row(row)) ++files_gone_;
-  gone_.push_back(row.path);
-  if (gone_.size() < kGoneBatch) return;
-  deps_.catalog.note_gone(gone_);
-  gone_.clear();
 }
 
 // --- deciding
@@ -187,45 +122,67 @@ bool SourceScan::same_file(const FileRow& row, const FileStatus& status, bool st
 std::optional<FileRow> SourceScan::moved_from(const FileStatus& status) {
   if (catalog_empty_ || options_.ignore_inode) return std::nullopt;
   std::optional<FileRow> row = deps_.catalog.find_by_inode(status.device, status.inode);
-  if (!row || is_directory_row(*row) || row->size != status.size || row->mtime != status.mtime)
-    return std::nullopt;
+  if (!row || row->size != status.size || row->mtime != status.mtime) return std::nullopt;
   // Moved along with its directory the file keeps its ctime. Renamed by itself it does not; then the birth time
   // tells it from another file that was given the inode of a deleted one.
   bool is_same = row->ctime == status.ctime || (row->btime && row->btime == status.btime);
   return is_same ? row : std::nullopt;
 }
 
+/// The number of the directory if it had another name. `row`: of this name, if there is one.
+std::optional<std::int64_t> SourceScan::directory_moved_from(const Item& item, const FileRow* row) {
+  const FileStatus& status = item.source.status;
+  const bool is_here = row != nullptr && row->inode == status.inode;
+  if (is_here || catalog_empty_ || options_.ignore_inode || !item.stable_identity) return std::nullopt;
+  return rows_->follow(item.source.path, row_of(status, ""),
+                       [&](const std::string& path) { return is_there(path, status); });
+}
+
+/// Whether `path`, below the recorded source, leads to this inode.
+bool SourceScan::is_there(const std::string& path, const FileStatus& status) const {
+  const std::string name = path.substr(options_.source == "/" ? 1 : options_.source.size() + 1);
+  try {
+    const FileStatus found = file_status(root_.get(), name, path);
+    return found.device == status.device && found.inode == status.inode;
+  } catch (const Error& error) {
+    return error.kind() != ErrorKind::not_found;
+  }
+}
+
 void SourceScan::decide_file(Item& item, const FileRow* row) {
   const FileStatus& status = item.source.status;
   bool stable = item.stable_identity;
   std::optional<FileRow> known;
+  // In a directory that moved a file is the one that it was, or new.
+  const bool moves_along = rows_->is_moved() && row != nullptr && same_file(*row, status, stable);
+  if (rows_->is_moved() && !moves_along) row = nullptr;
   item.action = row != nullptr ? ItemAction::modified : ItemAction::created;
   if (row != nullptr && is_racy(*row)) {
     item.expected = sums_of(*row, deps_.repository.info().digest);
   } else if (row != nullptr && same_file(*row, status, stable)) {
     known = *row;
-    item.action = ItemAction::unchanged;
+    item.action = moves_along ? ItemAction::moved : ItemAction::unchanged;
   } else if (row == nullptr && stable && (known = moved_from(status))) {
     item.action = ItemAction::moved;
   }
   if (status.links > 1 && join_hard_links(item)) return;
 
   if (known && !options_.reread && take_known_sums(item, *known)) {
-    if (item.action == ItemAction::moved) item.row = moved_row(*known, item);
+    if (item.action == ItemAction::moved && !moves_along) item.row = moved_row(*known, item);
     // Where it had none, and no change since then could go unseen, it has none.
     const bool is_told = stable && !options_.ignore_ctime && known->ctime == status.ctime;
     if (known->has_xattrs || !is_told) read_item_xattrs(item);
   } else {
     item.to_read = true;
     if (!options_.dry_run) item.content = std::make_shared<Content>();
-    item.row = row_of(status, absolute(item.source.path));
+    item.row = row_of(status, rows_->absolute(item.source.path));
     if (known) item.row->md5 = known->md5, item.row->sha256 = known->sha256, item.row->check = known->check;
   }
   if (status.links > 1) open_hard_links(item);
 }
 
 FileRow SourceScan::moved_row(const FileRow& known, const Item& item) const {
-  FileRow row = row_of(item.source.status, absolute(item.source.path));
+  FileRow row = row_of(item.source.status, rows_->absolute(item.source.path));
   row.md5 = known.md5;
   row.sha256 = known.sha256;
   row.check = known.check;
@@ -254,7 +211,7 @@ bool SourceScan::join_hard_links(Item& item) {
   }
   if (item.action != ItemAction::unchanged) {
     item.row = group.row;
-    item.row->path = absolute(item.source.path);
+    item.row->path = rows_->absolute(item.source.path);
   }
   if (--group.links_left == 0) links_.erase(at);
   return true;
@@ -277,14 +234,16 @@ void SourceScan::open_hard_links(Item& item) {
 
 void SourceScan::decide_directory(Item& item, const FileRow* row) {
   const FileStatus& status = item.source.status;
-  if (row == nullptr) {
+  const bool is_told = row != nullptr && row->mtime == status.mtime && row->ctime == status.ctime;
+  const std::optional<std::int64_t> number = directory_moved_from(item, row);
+  if (row == nullptr || number || rows_->is_moved()) {
     item.action = ItemAction::created;
   } else {
-    bool same = row->mtime == status.mtime && row->ctime == status.ctime;
-    item.action = same ? ItemAction::unchanged : ItemAction::modified;
+    item.action = is_told ? ItemAction::unchanged : ItemAction::modified;
   }
-  if (item.action != ItemAction::unchanged)
-    item.row = row_of(status, absolute(item.source.path));
+  if (is_told && !number) return;
+  item.row = row_of(status, rows_->absolute(item.source.path));
+  item.row->number = number.value_or(0);
 }
 
 void SourceScan::read_item_xattrs(Item& item) {
@@ -314,7 +273,7 @@ bool SourceScan::is_repository(const SourceEntry& entry, int directory_fd) {
   repositories_.push_back({id, entry.path, 0, 0});
   if (!is_target && options_.repositories == NestedRepositories::skip)
     deps_.observer.warning(fmt::format("'{}' is a repository: named only, its content is not backed up",
-                                       printable(absolute(entry.path))));
+                                       printable(rows_->absolute(entry.path))));
   return true;
 }
 
@@ -325,11 +284,11 @@ void SourceScan::entry(SourceEntry source, const std::optional<std::string>& lis
   item.entry = entry_of(source, owners_.owner(source.status.uid, source.status.gid));
   item.source = std::move(source);
   item.stable_identity = stable_identity(item.source);
-  const FileRow* row = row_at(item.source.path);
+  const FileRow* row = rows_->at(item.source.path);
   FileType type = item.source.status.type;
   bool is_file = type == FileType::file;
   bool has_row = is_file || type == FileType::directory;
-  if (row != nullptr && !has_row) row_is_gone(*row);
+  if (row != nullptr && !has_row) rows_->gone(*row);
   // Another type of file has taken the name: where that has a row too, it will replace this one.
   if (!has_row || (row != nullptr && is_file == is_directory_row(*row))) row = nullptr;
   if (is_file) {
@@ -345,13 +304,13 @@ void SourceScan::entry(SourceEntry source, const std::optional<std::string>& lis
     item.entry.error = *list_error;
     item.problem_stage = "list";
     item.problem = *list_error;
-    keep_rows_below(item.source.path);
+    rows_->keep_below(item.source.path);
   }
   add(std::move(item));
 }
 
 void SourceScan::skipped(const std::string& path, SkipReason reason, const std::string& detail) {
-  keep_rows_below(path);
+  rows_->keep_below(path);
   left_out(path, reason, detail);
 }
 
@@ -361,11 +320,11 @@ void SourceScan::left_out(const std::string& path, SkipReason reason, const std:
   if (kind == MountKind::network || kind == MountKind::fuse)
     deps_.observer.warning(fmt::format(
         "'{}' is a {} file system and was left out: exclude it, or back it up with --cross",
-        printable(absolute(path)), detail));
+        printable(rows_->absolute(path)), detail));
 }
 
 void SourceScan::failed(const std::string& path, bool vanished, const std::string& error) {
-  keep_rows_below(path);
+  rows_->keep_below(path);
   Item item;
   item.source.path = path;
   item.problem_stage = vanished ? "vanished" : "stat";
@@ -376,8 +335,7 @@ void SourceScan::failed(const std::string& path, bool vanished, const std::strin
 
 /// The rows of these names are as they should be: nothing below them has changed.
 void SourceScan::unchanged(std::shared_ptr<KnownStretch> stretch) {
-  if (!stretch->follows) row_at(stretch->page.first);  // rows before it are judged
-  rows_known_to_ = absolute(stretch->entries.back().path);
+  rows_->known(stretch->page.first, stretch->entries.back().path, stretch->follows);
   batch_names_ += stretch->entries.size();
   Item item;
   item.stretch = std::move(stretch);

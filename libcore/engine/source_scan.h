@@ -12,6 +12,7 @@
 #include "libcore/catalog/catalog.h"
 #include "libcore/engine/backup.h"
 #include "libcore/engine/item.h"
+#include "libcore/engine/known_rows.h"
 #include "libcore/engine/machine.h"
 #include "libcore/engine/page_match.h"
 #include "libcore/scan/walk.h"
@@ -41,7 +42,7 @@ class SourceScan : public ScanVisitor {
   std::uint64_t device() const { return device_; }
   /// Nested repositories met, in order.
   std::vector<NestedRepository> repositories() const { return repositories_; }
-  std::uint64_t files_gone() const { return files_gone_; }
+  std::uint64_t files_gone() const { return rows_->files_gone(); }
   /// Files touched at or after this time may change again without a trace: their rows are not kept.
   Timestamp racy_since() const { return racy_since_; }
 
@@ -52,17 +53,12 @@ class SourceScan : public ScanVisitor {
   void left_out(const std::string& path, SkipReason reason, const std::string& detail) override;
 
  private:
-  // The catalog's side of the merge.
-  std::string absolute(const std::string& path) const;
-  void pass_row();
-  void pass_known_rows();
-  const FileRow* row_at(const std::string& path);
-  void keep_rows_below(const std::string& path);
-  void row_is_gone(const FileRow& row);
   // Deciding.
   bool stable_identity(const SourceEntry& entry);
   bool same_file(const FileRow& row, const FileStatus& status, bool stable) const;
   std::optional<FileRow> moved_from(const FileStatus& status);
+  std::optional<std::int64_t> directory_moved_from(const Item& item, const FileRow* row);
+  bool is_there(const std::string& path, const FileStatus& status) const;
   void decide_file(Item& item, const FileRow* row);
   FileRow moved_row(const FileRow& known, const Item& item) const;
   bool take_known_sums(Item& item, const FileRow& row);
@@ -87,14 +83,8 @@ class SourceScan : public ScanVisitor {
   std::unordered_map<std::uint64_t, bool> stable_by_device_;  // of file systems crossed into
   Timestamp racy_since_;
 
-  std::unique_ptr<FileCursor> cursor_;
-  const FileRow* row_ = nullptr;  // the cursor's current row, not passed yet
-  bool row_matched_ = false;      // it belongs to a name that exists
-  std::optional<std::string> rows_known_to_;  // rows up to this path (absolute) need not be looked at
-  std::optional<std::string> kept_below_;  // rows at and below it stay, though their names were not met
+  std::optional<KnownRows> rows_;
   bool catalog_empty_ = false;
-  std::vector<std::string> gone_;  // rows to be noted, a few at a time
-  std::uint64_t files_gone_ = 0;
 
   struct LinkGroup {
     std::uint64_t id;

@@ -79,12 +79,12 @@ TEST_CASE("a file that is no catalog is kept aside, told once, and made anew", "
   }
   SECTION("another program's database") {
     std::filesystem::remove(f.file);
-    run_sql(f.file, "CREATE TABLE file (path BLOB); PRAGMA user_version = 1");
+    run_sql(f.file, "CREATE TABLE file (path BLOB); PRAGMA user_version = 2");
     told = "another program";
   }
   SECTION("of a later version") {
-    run_sql(f.file, "PRAGMA user_version = 2");
-    told = "version 2 instead of 1";
+    run_sql(f.file, "PRAGMA user_version = 3");
+    told = "version 3 instead of 2";
   }
   SECTION("with a table missing") {
     run_sql(f.file, "DROP TABLE source");

@@ -21,6 +21,13 @@ struct Fixture {
   std::string file = home / "catalog-1.sqlite";
 
   void put(const FileRow& row) { catalog->put_files({&row, 1}); }
+  /// The path is the one that is asked for: a file is found whatever it is called.
+  std::optional<FileRow> find(std::uint64_t device, std::uint64_t inode, const std::string& path) {
+    std::optional<FileRow> row = catalog->find_by_inode(device, inode);
+    if (row) CHECK(row->path.empty());
+    if (row) row->path = path;
+    return row;
+  }
 };
 
 }  // namespace
@@ -39,7 +46,7 @@ TEST_CASE("rows come back as they were put, with times and numbers at their limi
   f.put(bare);
 
   CHECK(rows_below(*f.catalog, "/") == std::vector{far, bare});
-  CHECK(f.catalog->find_by_inode(far.device, far.inode) == far);
+  CHECK(f.find(far.device, far.inode, "/far") == far);
 }
 
 TEST_CASE("putting a row again replaces it, under its new inode", "[catalog]") {
@@ -51,7 +58,7 @@ TEST_CASE("putting a row again replaces it, under its new inode", "[catalog]") {
 
   CHECK(rows_below(*f.catalog, "/") == std::vector{changed});
   CHECK_FALSE(f.catalog->find_by_inode(64768, 1001));
-  CHECK(f.catalog->find_by_inode(64768, 1002) == changed);
+  CHECK(f.find(64768, 1002, "/a") == changed);
   CHECK_FALSE(f.catalog->find_by_inode(64769, 1002));
 }
 
@@ -129,8 +136,7 @@ TEST_CASE("noted rows go only when they are to be removed", "[catalog]") {
   f.catalog->remove_gone();
   CHECK(rows_below(*f.catalog, "/").size() == rows.size());
 
-  f.catalog->note_gone(
-      std::vector<std::string>{"/d", "/never/there"});  // no row, and not what is below
+  f.catalog->note_gone(std::vector<std::string>{"/never/there", "/d/nor this"});
   f.catalog->note_gone(gone);
   f.catalog->remove_gone();
   CHECK(rows_below(*f.catalog, "/") == std::vector{rows[0]});
@@ -138,6 +144,65 @@ TEST_CASE("noted rows go only when they are to be removed", "[catalog]") {
   f.catalog->put_files(rows);
   f.catalog->remove_gone();  // the notes went with their rows
   CHECK(rows_below(*f.catalog, "/").size() == rows.size());
+}
+
+TEST_CASE("a directory that is put with its number takes along what is below it", "[catalog]") {
+  Fixture f;
+  const auto directory = [](const std::string& path, std::uint64_t number) {
+    FileRow row = sample_row(path, number);
+    row.md5.reset(), row.sha256.reset(), row.check.reset();
+    return row;
+  };
+  const std::vector<FileRow> rows = {directory("/d", 1), sample_row("/d/x", 2), directory("/e", 3),
+                                     sample_row("/e/y", 4)};
+  f.catalog->put_files(rows);
+  auto found = f.catalog->find_directories(64768, 1001);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].path == "/d");
+  CHECK(f.catalog->find_directories(64768, 1002).empty());
+
+  FileRow moved = directory("/e", 1);
+  moved.number = found[0].number;
+  f.put(moved);
+  CHECK(paths_below(*f.catalog, "/") == std::vector<std::string>{"/e", "/e/x"});
+  found = f.catalog->find_directories(64768, 1003);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].path.empty());  // it has lost its name
+
+  SECTION("and what had its name goes") {
+    f.catalog->remove_gone();
+    CHECK_FALSE(f.catalog->find_by_inode(64768, 1004));
+  }
+  SECTION("or is put elsewhere") {
+    FileRow other = directory("/e/inside", 3);
+    other.number = found[0].number;
+    f.put(other);
+    f.catalog->remove_gone();
+    CHECK(paths_below(*f.catalog, "/") ==
+          std::vector<std::string>{"/e", "/e/inside", "/e/inside/y", "/e/x"});
+    const auto cursor = f.catalog->files_in(moved.number, "/as");
+    CHECK(cursor->next()->path == "/as/inside");
+    cursor->skip_below();
+    CHECK(cursor->next()->path == "/as/x");
+    CHECK(cursor->next() == nullptr);
+  }
+  SECTION("but never lies below itself") {
+    FileRow below = directory("/e/below", 1);
+    below.number = moved.number;
+    f.put(below);
+    CHECK(paths_below(*f.catalog, "/") == std::vector<std::string>{"/e", "/e/below", "/e/x"});
+  }
+  CHECK(f.warnings.texts.empty());
+}
+
+TEST_CASE("what lies below a noted row goes with it", "[catalog]") {
+  Fixture f;
+  f.catalog->put_files(sample_rows("d/e", 5'000));  // more than one transaction
+  f.put(sample_row("/kept", 9'999));
+  f.catalog->note_gone(std::vector<std::string>{"/d"});
+  f.catalog->remove_gone();
+  CHECK(paths_below(*f.catalog, "/") == std::vector<std::string>{"/kept"});
+  CHECK_FALSE(f.catalog->find_by_inode(64768, 1001));
 }
 
 TEST_CASE("notes of gone rows end with the process", "[catalog]") {
@@ -216,7 +281,7 @@ TEST_CASE("a row that rotted on disk is not believed, and mended by putting it a
   INFO(column);
   CHECK(rows_below(*f.catalog, "/") == std::vector{rows[1]});
   CHECK_FALSE(f.catalog->find_by_inode(64768, 1000));
-  CHECK(f.catalog->find_by_inode(64768, 1001) == rows[1]);
+  CHECK(f.find(64768, 1001, "/b") == rows[1]);
   f.put(rows[0]);
   CHECK(rows_below(*f.catalog, "/") == rows);
   CHECK(f.warnings.texts.empty());

@@ -36,11 +36,14 @@ inline std::vector<FileRow> sample_rows(const std::string& directory, std::size_
   return rows;
 }
 
-/// The rows of `path` and below as a cursor gives them.
+/// The rows of `path` and below as a cursor gives them, without their numbers.
 inline std::vector<FileRow> rows_below(Catalog& catalog, const std::string& path) {
   std::vector<FileRow> rows;
   auto cursor = catalog.files_below(path);
-  while (const FileRow* row = cursor->next()) rows.push_back(*row);
+  while (const FileRow* row = cursor->next()) {
+    rows.push_back(*row);
+    rows.back().number = 0;
+  }
   return rows;
 }
 

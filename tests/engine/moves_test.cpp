@@ -66,6 +66,87 @@ TEST_CASE("files that moved with their directory are not read") {
   CHECK(still.bytes_read == 0);
 }
 
+TEST_CASE("a directory that moved keeps what is known below it, whatever else changed in it") {
+  Scene f;
+  f.source.write("dir/a/x", "x in a");
+  f.source.write("dir/a/deep/y", "y in deep");
+  f.source.write("dir/z/w", "w in z");
+  f.again();
+  SECTION("to a name before its own, another directory taking that at once") {
+    f.source.rename("dir/z", "dir/b");
+    f.source.write("dir/z/w", "other");
+    CHECK(f.again().bytes_read == 5);
+  }
+  SECTION("to a name behind its own, with a file changed, one added and one removed in it") {
+    f.source.rename("dir", "moved");
+    f.source.write("moved/f1", "changed");
+    f.source.write("moved/new", "added");
+    f.source.remove("moved/f2");
+    const BackupReport report = f.again();
+    CHECK(report.bytes_read == 12);
+    CHECK(report.files_new == 2);
+    CHECK(report.files_moved == 7);
+    CHECK(report.files_gone == 9);
+  }
+  SECTION("two that changed names") {
+    f.source.rename("dir/a", "dir/x");
+    f.source.rename("dir/z", "dir/a");
+    f.source.rename("dir/x", "dir/z");
+    const BackupReport report = f.again();
+    CHECK(report.bytes_read == 0);
+    CHECK(report.files_moved == 3);
+    CHECK(report.files_gone == 3);
+  }
+  SECTION("one out of another that moved as well, and one into it") {
+    f.source.rename("dir", "parent");
+    f.source.rename("parent/a/deep", "above");
+    f.source.rename("parent/z", "parent/a/inner");
+    const BackupReport report = f.again();
+    CHECK(report.bytes_read == 0);
+    CHECK(report.files_moved == 9);
+    CHECK(report.files_gone == 9);
+  }
+  SECTION("into a new directory of its old name") {
+    f.source.rename("dir", "aside");
+    f.source.rename("aside", "dir/dir");
+    const BackupReport report = f.again();
+    CHECK(report.bytes_read == 0);
+    CHECK(report.files_moved == 9);
+  }
+  SECTION("and is looked at in a dry run before") {
+    f.source.rename("dir", "moved");
+    BackupOptions options = Client::options(f.source.path());
+    options.dry_run = true;
+    advance_clock(10);
+    for (int i = 0; i < 2; ++i) CHECK(f.client.back_up(f.place, options).files_moved == 9);
+    CHECK(f.again().files_moved == 9);
+  }
+  const BackupReport still = f.again();
+  CHECK(still.bytes_read == 0);
+  CHECK(still.files_moved + still.files_new + still.files_changed + still.files_gone == 0);
+  CHECK(still.dirs_new == 0);
+}
+
+TEST_CASE("a copy of a directory is read, and the directory stays where it is") {
+  Scene f;
+  for (int i = 0; i < 5; ++i)
+    f.source.write("copy/f" + std::to_string(i), "content " + std::to_string(i));
+  const BackupReport report = f.again();
+  CHECK(report.files_moved == 0);
+  CHECK(report.files_gone == 0);
+  CHECK(report.bytes_read == 45);
+  CHECK(f.again().bytes_read == 0);
+}
+
+TEST_CASE("a directory that moved is known to other sets of the same machine as well") {
+  Scene f;
+  f.source.rename("dir", "moved");
+  f.again();
+  const BackupReport inside = f.client.back_up(f.place, f.source / "moved");
+  CHECK(inside.bytes_read == 0);
+  CHECK(inside.head.files == 6);
+}
+
 TEST_CASE("a file that was renamed by itself is recognised by its birth time") {
   Scene f;
   if (!has_birth_times(f.source)) SKIP_LOUDLY("no birth times on this file system");
