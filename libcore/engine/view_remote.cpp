@@ -45,7 +45,8 @@ class RemoteMarker : public ViewMarker {
   void remove() override;
 
  private:
-  void write_file(const std::string& path) const;
+  std::unique_ptr<Upload> begin_draft(const std::string& path, const std::string& text) const;
+  void expect_unchanged() const;
 
   RemoteTrees& trees_;
   const std::string path_;
@@ -53,14 +54,19 @@ class RemoteMarker : public ViewMarker {
   const std::string run_ = random_hex(8);
 };
 
+/// The new text is on its way while it is looked whether the marker is still what it was.
 void RemoteMarker::write(const ViewState& state) {
-  const std::optional<std::string> there = trees_.read(std::vector{path_}).front();
-  if (there.value_or("") != text_)
-    fail(ErrorKind::busy, "another process is working at the view that {} belongs to",
-         trees_.quote(path_));
-  text_ = format_view_state(state, run_);
+  std::string text = format_view_state(state, run_);
   const std::string draft = path_ + "." + run_;
-  write_file(draft);
+  try {
+    const std::unique_ptr<Upload> upload = begin_draft(draft, text);
+    expect_unchanged();
+    trees_.keep(*upload);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    fail_without_parent(trees_.quote(path_.substr(0, path_.rfind('/'))));
+  }
+  text_ = std::move(text);
   const RemoteAnswer answer = do_one(trees_, {.act = Act::rename, .path = draft, .other = path_});
   if (answer.outcome == Outcome::done) return;
   // A server that replaces nothing by a rename.
@@ -72,16 +78,18 @@ void RemoteMarker::write(const ViewState& state) {
     fail_step(trees_, ErrorKind::io, "write", path_, answers.back());
 }
 
-void RemoteMarker::write_file(const std::string& path) const {
-  try {
-    const std::unique_ptr<Upload> upload = trees_.create(path, 0600);
-    upload->write(text_);
-    upload->close();
-    trees_.keep(*upload);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::not_found) throw;
-    fail_without_parent(trees_.quote(path.substr(0, path.rfind('/'))));
-  }
+std::unique_ptr<Upload> RemoteMarker::begin_draft(const std::string& path,
+                                                  const std::string& text) const {
+  std::unique_ptr<Upload> upload = trees_.create(path, 0600);
+  upload->write(text);
+  upload->close();
+  return upload;
+}
+
+void RemoteMarker::expect_unchanged() const {
+  if (trees_.read(std::vector{path_}).front().value_or("") != text_)
+    fail(ErrorKind::busy, "another process is working at the view that {} belongs to",
+         trees_.quote(path_));
 }
 
 void RemoteMarker::remove() {
