@@ -112,11 +112,14 @@ def unchanged(bench):
 
 
 class IntoRepository(contenders.ReverseSftp):
-    """Into a repository that is there, as restic's is: what the line carries is asked, not what making one takes."""
+    """Into a repository that is there and a server that is known, as restic's is: what the line carries is asked, not what making
+    one takes and trying out what the server can do."""
 
     def prepare(self, state):
-        measure.untimed(measure.Command([self.binaries / "reverse-snapshot", "init", "-q", "--cache-dir", state / "init-cache",
-                                         self.repository(state)]))
+        other = state / "other"
+        other.mkdir(parents=True)
+        (other / "file").write_bytes(b"first")
+        measure.untimed(self.backup(other, state))
 
 
 def one_large(bench):
