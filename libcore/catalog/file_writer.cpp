@@ -105,33 +105,47 @@ bool FileWriter::remove(const std::string& path, std::size_t& rows) {
   const auto parent = path == "/" ? 0 : directory(directory_path, Missing::none);
   if (!parent) return true;
   const auto number = number_in(*parent, name, Missing::none);
-  if (number && !remove_in(*number, rows, 0)) return false;
+  if (number && !remove_in(*number, rows)) return false;
   statements_.remove_file.execute(*parent, sql::Blob{name});
   if (rows > 0) --rows;
   return true;
 }
 
 bool FileWriter::remove_displaced(std::size_t& rows) {
-  return remove_in(kDisplaced, rows, 0);
+  return remove_in(kDisplaced, rows);
 }
 
-/// What is below goes first: whatever is left is found the next time.
-bool FileWriter::remove_in(std::int64_t number, std::size_t& rows, std::size_t depth) {
-  if (depth == kDeepestDirectory) fail(ErrorKind::corrupt, "table `file` leads in circles");
-  while (true) {
-    std::vector<std::pair<std::string, std::int64_t>> listed;
-    {
-      sql::Rows list = statements_.list_in.query(number, kListRows);
-      while (list.next()) listed.emplace_back(list.bytes(0), list.integer(1));
+/// What is below goes first: whatever is left is found the next time. By no recursion: trees may be
+/// deeper than a stack.
+bool FileWriter::remove_in(std::int64_t number, std::size_t& rows) {
+  std::vector<Listed> way{{number}};
+  while (!way.empty()) {
+    Listed& directory = way.back();
+    if (directory.at == directory.rows.size()) {
+      directory = list(directory.number);
+      if (directory.rows.empty()) way.pop_back();
+      continue;
     }
-    if (listed.empty()) return true;
-    for (const auto& [name, below] : listed) {
-      if (below != 0 && !remove_in(below, rows, depth + 1)) return false;
-      if (rows == 0) return false;
-      statements_.remove_file.execute(number, sql::Blob{name});
-      --rows;
+    auto& [name, below] = directory.rows[directory.at];
+    if (below != 0) {
+      if (way.size() == kDeepestDirectory) fail(ErrorKind::corrupt, "table `file` leads in circles");
+      way.push_back({std::exchange(below, 0)});
+      continue;
     }
+    if (rows == 0) return false;
+    statements_.remove_file.execute(directory.number, sql::Blob{name});
+    --rows;
+    ++directory.at;
   }
+  return true;
+}
+
+/// Some of the rows in a directory; none if there are none.
+FileWriter::Listed FileWriter::list(std::int64_t number) {
+  Listed listed{number};
+  sql::Rows list = statements_.list_in.query(number, kListRows);
+  while (list.next()) listed.rows.emplace_back(list.bytes(0), list.integer(1));
+  return listed;
 }
 
 }  // namespace reverse

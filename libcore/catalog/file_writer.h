@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "libcore/catalog/catalog.h"
@@ -32,6 +33,12 @@ class FileWriter {
     std::size_t end;  // of the directory's path, in `path_`
     std::int64_t number;
   };
+  /// Rows of a directory that are to be removed: names, and what rows below them go by.
+  struct Listed {
+    std::int64_t number;
+    std::vector<std::pair<std::string, std::int64_t>> rows = {};
+    std::size_t at = 0;  // of those before it nothing is left
+  };
 
   std::optional<std::int64_t> directory(std::string_view path, Missing missing);
   std::optional<std::int64_t> number_in(std::int64_t parent, std::string_view name,
@@ -39,7 +46,8 @@ class FileWriter {
   void move_here(std::int64_t parent, std::string_view name, std::int64_t number);
   void displace(std::int64_t parent, std::string_view name, std::int64_t number);
   bool lies_in(std::int64_t number) const;
-  bool remove_in(std::int64_t number, std::size_t& rows, std::size_t depth);
+  bool remove_in(std::int64_t number, std::size_t& rows);
+  Listed list(std::int64_t number);
   std::int64_t new_number();
 
   CatalogStatements& statements_;

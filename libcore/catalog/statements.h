@@ -12,6 +12,8 @@ extern const std::string_view kServersSchema;  ///< schema/servers.sql
 extern const std::string_view kUploadsSchema;  ///< schema/uploads.sql
 extern const std::string_view kTranslationsSchema;  ///< schema/translations.sql
 
+inline constexpr const char* kFindFile = "SELECT * FROM file WHERE parent = ? AND name = ?";
+
 /// All statements on the catalog, prepared when it is opened. `SELECT *` of `file`: its columns are
 /// read by place, in one function (file_row.h).
 struct CatalogStatements {
@@ -33,7 +35,7 @@ struct CatalogStatements {
   sql::Statement last_number{db, "SELECT max(number) FROM file WHERE number IS NOT NULL"};
   sql::Statement put_parent{db, "INSERT INTO file (parent, name, number) VALUES (?, ?, ?)"};
   sql::Statement give_number{db, "UPDATE file SET number = ?3 WHERE parent = ?1 AND name = ?2"};
-  sql::Statement find_file{db, "SELECT * FROM file WHERE parent = ? AND name = ?"};
+  sql::Statement find_file{db, kFindFile};
   sql::Statement leave_place{
       db, "DELETE FROM file WHERE number = ? AND NOT (parent = ? AND name = ?)"};
   sql::Statement list_in{db, "SELECT name, number FROM file WHERE parent = ? LIMIT ?"};
@@ -64,7 +66,7 @@ struct CursorStatements {
   explicit CursorStatements(sqlite3* connection) : db(connection) {}
 
   sqlite3* db;
-  sql::Statement find_file{db, "SELECT * FROM file WHERE parent = ? AND name = ?"};
+  sql::Statement find_file{db, kFindFile};
   sql::Statement files_in{
       db, "SELECT * FROM file WHERE parent = ? AND name > ? ORDER BY name LIMIT ?"};
 };

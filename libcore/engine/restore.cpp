@@ -157,7 +157,10 @@ RestoreReport Restore::run(const std::stop_token& outer) {
 void Restore::plan(const std::stop_token& stop) {
   TreeReader tree = repository_.tree(head_);
   const std::string& path = options_.path;
-  path.empty() ? tree.expect_whole() : tree.seek(path);
+  if (path.empty())
+    tree.expect_whole();
+  else
+    tree.seek(path);
   std::optional<Entry> entry = tree.next();
   if (!entry || entry->path != path)
     fail(ErrorKind::not_found, "'{}' is not in revision {}", printable(path), head_.revision());

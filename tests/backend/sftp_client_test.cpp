@@ -332,25 +332,31 @@ TEST_CASE("limits are not asked for where they are not offered", "[sftp]") {
   CHECK(peer.received() == 0);
 }
 
-/// Submits `count` requests to a peer that answers only once `bound` are under way, or all that are
-/// left; the most there were.
+/// Submits `count` requests to a peer that answers only once a window for `bound` is full, or all
+/// that are left have come; the most that were sent and not seen to be answered.
 std::size_t most_under_way(Windows windows, std::size_t reply_window, const Request& request,
                            std::size_t count, std::size_t bound) {
   ScriptedPeer peer;
   peer.reply_window = reply_window;
   std::vector<std::uint32_t> waiting;
-  std::size_t most = 0, answered = 0;
+  std::size_t under_way = 0, most = 0, left = count;  // for the connection's thread
   peer.handler = [&](const Received& got) {
     waiting.push_back(got.id);
-    most = std::max(most, waiting.size());
-    if (waiting.size() < std::min(bound, count - answered)) return;
+    most = std::max(most, ++under_way);
+    // Who submits is woken once a quarter of the window is free: it is certain to be full only at first.
+    const std::size_t certain = std::min(bound, bound - bound / 4 + 1);
+    if (waiting.size() < std::min(most < bound ? bound : certain, left)) return;
     for (std::uint32_t id : waiting) peer.send(status_packet(id, Status::failure));
-    answered += waiting.size();
+    left -= waiting.size();
     waiting.clear();
   };
   Replies replies;
   Client client("host", peer.opener(), windows);
-  for (std::size_t i = 0; i < count; ++i) client.submit(request, replies.done());
+  for (std::size_t i = 0; i < count; ++i)
+    client.submit(request, [&under_way, done = replies.done()](Reply&& reply) {
+      --under_way;
+      done(std::move(reply));
+    });
   replies.wait_for(count);
   return most;
 }

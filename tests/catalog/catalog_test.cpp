@@ -205,6 +205,17 @@ TEST_CASE("what lies below a noted row goes with it", "[catalog]") {
   CHECK_FALSE(f.catalog->find_by_inode(64768, 1001));
 }
 
+TEST_CASE("a tree goes however deep it is", "[catalog]") {
+  Fixture f;
+  std::string deep;
+  for (int level = 0; level < 60'000; ++level) deep += "/d";
+  f.put(sample_row(deep, 1));
+  f.catalog->note_gone(std::vector<std::string>{"/d"});
+  f.catalog->remove_gone();
+  CHECK(f.catalog->files_below("/")->next() == nullptr);
+  CHECK_FALSE(f.catalog->find_by_inode(64768, 1001));
+}
+
 TEST_CASE("notes of gone rows end with the process", "[catalog]") {
   Fixture f;
   f.put(sample_row("/a", 1));
