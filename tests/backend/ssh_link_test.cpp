@@ -146,6 +146,23 @@ TEST_CASE("commands get their input whole and tell how they end", "[ssh][servers
   CHECK(client.run("true", input).exit_code == 0);
 }
 
+TEST_CASE("an answer that comes between two looks at a channel is not slept over",
+          "[ssh][servers]") {
+  NEEDS_SERVER(SshServer);
+  const SshServer server;
+  const int late = GENERATE(range(0, 6));  // one of the steps to an open channel
+  const auto link = opener(server)();
+  const auto stream = link->run("cat");
+  const auto began = sftp::Link::Clock::now();
+  char room[16];
+  for (int round = 0; stream->try_write("x") == 0; ++round) {
+    if (round == late) std::this_thread::sleep_for(milliseconds(200));
+    stream->try_read(room);
+    link->wait(true, sftp::Link::Clock::now() + seconds(10));
+  }
+  CHECK(sftp::Link::Clock::now() - began < seconds(10));
+}
+
 TEST_CASE("OpenSSH takes requests in one flight with the greeting", "[ssh][servers]") {
   NEEDS_SERVER(SshServer);
   const SshServer server;

@@ -166,6 +166,9 @@ std::unique_ptr<sftp::Stream> SessionLink::run(const std::string& command) {
 void SessionLink::wait(bool, Clock::time_point deadline) {
   for (Channel* channel : channels_)
     if (channel->has_bytes()) return;
+  // libssh handles all that has come when any channel asks: what came since then may be an answer
+  // for a channel that was looked at before.
+  if (counters_.in_bytes != bytes_heard_) return check_alive();
   if (ssh_is_connected(session()) == 0) throw_broken();
   const auto now = Clock::now();
   const auto next_look = is_probing_ ? probed_ + dead_after_ / kProbes * (kProbes - 1)
