@@ -8,13 +8,13 @@
 PRAGMA application_id = 0x72767570;  -- "rvup"
 PRAGMA user_version = 1;
 
--- One row for each source file, in each set that it is backed up in: only who holds the lock of a set may go on with its
--- uploads. Unsigned 64-bit numbers are kept by their bits.
+-- One row for each source file, in each set that it is backed up in, and for each object copied from another repository:
+-- only who holds the lock of a set, or of the copies from there, may go on with its uploads. Unsigned 64-bit numbers are kept by their bits.
 CREATE TABLE upload (
-  set_name  TEXT NOT NULL,       -- "HOST/LABEL"
-  path      BLOB NOT NULL,       -- of the source file, absolute
+  set_name  TEXT NOT NULL,       -- "HOST/LABEL"; the id of the other repository
+  path      BLOB NOT NULL,       -- of the source file, absolute; the object's name
   inode     INTEGER NOT NULL,    -- of the source file when it was opened, like what follows: another file, or another
-  size      INTEGER NOT NULL,    --   state of it, is begun anew; bytes
+  size      INTEGER NOT NULL,    --   state of it, is begun anew; bytes. Of objects all but the size is 0
   mtime_s   INTEGER NOT NULL,    -- seconds since 1970 UTC, rounded down
   mtime_ns  INTEGER NOT NULL,    --   and nanoseconds
   ctime_s   INTEGER NOT NULL,

@@ -11,10 +11,10 @@
 
 namespace reverse {
 
-/// The upload of one large file, as far as it has come.
+/// The upload of one large content, as far as it has come.
 struct JournaledUpload {
-  std::string path;  ///< of the source file: absolute
-  /// Of the source file when it was opened.
+  std::string path;  ///< of the source file: absolute; or the object's name, in copies
+  /// Of the source file when it was opened; of a copied object only its size.
   std::uint64_t inode = 0, size = 0;
   Timestamp mtime, ctime;
   std::string temporary;        ///< name in the repository's tmp/
@@ -32,7 +32,8 @@ class UploadJournal {
                                              const std::function<void(const std::string&)>& warn);
   virtual ~UploadJournal() = default;
 
-  /// What is known of the file at `path`, backed up in `set` ("HOST/LABEL").
+  /// What is known of the file at `path`, backed up in `set` ("HOST/LABEL"), or of an object copied
+  /// from the repository with that id.
   virtual std::optional<JournaledUpload> find(const std::string& set, const std::string& path) = 0;
   /// Takes the place of what was known of that file.
   virtual void put(const std::string& set, const JournaledUpload& upload) = 0;

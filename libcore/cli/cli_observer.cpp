@@ -79,4 +79,9 @@ ProgressSnapshot CliObserver::snapshot(std::string phase, std::string verb) cons
   return now;
 }
 
+std::string amount(const LargeUploads::WentOn& went_on) {
+  return fmt::format("{} went on at {} of {}", counted(went_on.files, "large file"),
+                     format_bytes(went_on.bytes), format_bytes(went_on.of_bytes));
+}
+
 }  // namespace reverse

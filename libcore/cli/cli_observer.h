@@ -4,6 +4,7 @@
 
 #include "libcore/cli/output.h"
 #include "libcore/cli/progress.h"
+#include "libcore/engine/large_uploads.h"
 #include "libcore/engine/observer.h"
 
 namespace reverse {
@@ -29,5 +30,7 @@ class CliObserver : public Observer {
 
 /// The word for it in `verbose_status` objects: "new", "modified", …
 std::string_view action_word(ItemAction action);
+/// "2 large files went on at 3.1 GiB of 4.0 GiB"
+std::string amount(const LargeUploads::WentOn& went_on);
 
 }  // namespace reverse

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <malloc.h>
 
+#include <map>
+
 #include "libcore/backend/sftp/sftp_backend.h"
 #include "libcore/backend/ssh/ssh_link.h"
 #include "libcore/base/fd.h"
@@ -12,6 +14,7 @@
 #include "libcore/cli/output.h"
 #include "libcore/cli/terminal.h"
 #include "libcore/engine/machine.h"
+#include "libcore/engine/set_lock.h"
 #include "libcore/engine/show.h"
 #include "libcore/scan/file_system.h"
 
@@ -114,6 +117,28 @@ OpenTranslations translations_of(Invocation& call) {
   return [&call](const std::string& repository_id) {
     return Translations::open(call.common.cache_dir, repository_id,
                               [&call](const std::string& what) { call.output.warning(what); });
+  };
+}
+
+OpenJournal uploads_of(const std::string& repository_id, Invocation& call) {
+  return [repository_id, &call] {
+    return UploadJournal::open(call.common.cache_dir, repository_id,
+                               [&call](const std::string& what) { call.output.warning(what); });
+  };
+}
+
+OpenCopyJournal copies_of(const std::string& repository_id, Invocation& call) {
+  // Held as long as what is returned here.
+  const auto locks = std::make_shared<std::map<std::string, SetLock>>();
+  return [=, &call](const std::string& source_id) -> std::unique_ptr<UploadJournal> {
+    try {
+      if (!locks->contains(source_id))
+        locks->emplace(source_id, SetLock(call.common.cache_dir, repository_id, source_id));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::busy) throw;
+      return nullptr;
+    }
+    return uploads_of(repository_id, call)();
   };
 }
 

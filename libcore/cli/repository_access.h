@@ -12,6 +12,7 @@
 #include "libcore/cli/tool.h"
 #include "libcore/engine/open_repository.h"
 #include "libcore/engine/revisions.h"
+#include "libcore/engine/sync.h"
 #include "libcore/store/repository.h"
 
 namespace reverse {
@@ -50,6 +51,13 @@ std::unique_ptr<PresentSet> open_present_set(const std::string& repository_id, I
 
 /// What it has noted of repositories' contents, for whoever asks while `call` runs.
 OpenTranslations translations_of(Invocation& call);
+
+/// The journal of uploads to a repository, for whoever asks while `call` runs and holds the set's lock.
+OpenJournal uploads_of(const std::string& repository_id, Invocation& call);
+
+/// Likewise for copies from other repositories; with each comes the lock, held as long as what is
+/// returned here.
+OpenCopyJournal copies_of(const std::string& repository_id, Invocation& call);
 
 /// This machine's host part of set names: REVERSE_HOST, else its name.
 std::string this_host(const CommonOptions& common);

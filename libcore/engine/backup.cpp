@@ -379,7 +379,7 @@ bool Attempt::merge(NestedRepository& nested, Assembler& assembler) {
                         assembler.note_problem(nested.path, "repository",
                                                revision.head.revision() + " is damaged", true);
                       },
-                      deps_.open_translations};
+                      deps_.open_translations, deps_.open_copies};
   SyncReport report;
   const bool came_through = sync_into(deps, all, options_.dry_run ? nullptr : &writer_, report);
   nested.added = report.copied;

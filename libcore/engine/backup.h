@@ -62,7 +62,9 @@ struct BackupDeps {
   std::stop_token stop;
   OpenJournal open_uploads = {};  ///< so that large files go on where an earlier run stopped
   AskedHead* asked_head = nullptr;  ///< taken by the first attempt, if there is one
-  OpenTranslations open_translations = {};  ///< for nested repositories, as `SyncDeps` has it
+  // For nested repositories, as `SyncDeps` has them.
+  OpenTranslations open_translations = {};
+  OpenCopyJournal open_copies = {};
 };
 
 struct BackupReport {

@@ -12,12 +12,12 @@ bool CopyTarget::is_accepted(const Sums& sums) {
   return accepted_.contains(ContentKey::of(sums.digest, sums.check));
 }
 
-CopyTarget::Put CopyTarget::put(const Sums& sums, const Fill& fill) {
+CopyTarget::Put CopyTarget::put(const Sums& sums, const std::string& path, const Fill& fill) {
   // What is stored turns out anyway where it does not count against what may be sent.
   if (must_remember() ? has(sums) : is_elsewhere(sums)) return Put::needless;
   if (const std::optional<Put> answer = turn_down(sums)) return *answer;
   try {
-    if (store(sums, fill)) return Put::sent;
+    if (store(sums, path, fill)) return Put::sent;
   } catch (...) {
     take_back(sums);
     throw;
@@ -46,13 +46,28 @@ void CopyTarget::take_back(const Sums& sums) {
 
 // --- WritingTarget
 
-bool WritingTarget::store(const Sums& sums, const Fill& fill) {
+bool WritingTarget::store(const Sums& sums, const std::string& path, const Fill& fill) {
   bool is_sent = false;
-  writer_.put(sums, [&](ByteSink& sink) {
+  writer_.put(sums, [&] {
     is_sent = true;
-    fill(sink);
+    if (LargeUploads::is_large(sums.size)) return send_large(sums, path, fill);
+    std::unique_ptr<Upload> upload = writer_.create();
+    fill(*upload);
+    return upload;
   });
   return is_sent;
+}
+
+std::unique_ptr<Upload> WritingTarget::send_large(const Sums& sums, const std::string& path,
+                                                  const Fill& fill) {
+  const std::unique_ptr<LargeUpload> upload = uploads_.begin(sums, path);
+  try {
+    fill(*upload);
+  } catch (const ContentError&) {
+    upload->discard();
+    throw;
+  }
+  return upload->take();
 }
 
 // --- PlannedTarget

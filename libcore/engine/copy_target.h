@@ -6,6 +6,7 @@
 #include <optional>
 #include <unordered_set>
 
+#include "libcore/engine/large_uploads.h"
 #include "libcore/engine/repository_writer.h"
 #include "libcore/engine/stored_sizes.h"
 #include "libcore/store/content_key.h"
@@ -13,9 +14,16 @@
 
 namespace reverse {
 
+/// What ended the copying of one content and not the run.
+struct ContentError {
+  Error error;
+  bool is_targets;
+};
+
 /// Where contents are copied to, and how much of them. Thread-safe.
 class CopyTarget {
  public:
+  /// Throws `ContentError` where the content is not to be had.
   using Fill = std::function<void(ByteSink&)>;
   virtual ~CopyTarget() = default;
 
@@ -27,9 +35,9 @@ class CopyTarget {
     refused,    ///< no more may be sent
     too_large,  ///< larger than all that may be sent
   };
-  /// Stores what `fill` writes unless it need not be sent. What `fill` throws is thrown, and
-  /// nothing is stored.
-  Put put(const Sums& sums, const Fill& fill);
+  /// Stores what `fill` writes unless it need not be sent; `path`: of a file that has this content.
+  /// What `fill` throws is thrown, and nothing is stored.
+  Put put(const Sums& sums, const std::string& path, const Fill& fill);
 
  protected:
   /// `elsewhere`: what another repository has, which the copy is for; nullptr: nothing. `most`:
@@ -40,7 +48,7 @@ class CopyTarget {
  private:
   virtual bool is_stored(const Sums& sums) = 0;
   /// False if it was needless.
-  virtual bool store(const Sums& sums, const Fill& fill) = 0;
+  virtual bool store(const Sums& sums, const std::string& path, const Fill& fill) = 0;
   /// Whether `accepted_` is kept: 60 bytes of memory a content.
   virtual bool must_remember() const { return most_.has_value(); }
   bool is_elsewhere(const Sums& sums) const { return elsewhere_ && elsewhere_->has(sums); }
@@ -60,18 +68,22 @@ class CopyTarget {
   std::uint64_t bytes_ = 0;                           // of them
 };
 
-/// A repository that is written to.
+/// A repository that is written to. A large content goes on where an earlier run had to stop.
 class WritingTarget : public CopyTarget {
  public:
-  explicit WritingTarget(RepositoryWriter& writer, const Inventory* elsewhere = nullptr,
-                         std::optional<std::uint64_t> most = std::nullopt)
-      : CopyTarget(elsewhere, most), writer_(writer) {}
+  /// Both must outlive it. `elsewhere`, `most`: as for `CopyTarget`.
+  WritingTarget(RepositoryWriter& writer, LargeUploads& uploads,
+                const Inventory* elsewhere = nullptr,
+                std::optional<std::uint64_t> most = std::nullopt)
+      : CopyTarget(elsewhere, most), writer_(writer), uploads_(uploads) {}
 
  private:
   bool is_stored(const Sums& sums) override { return writer_.has(sums); }
-  bool store(const Sums& sums, const Fill& fill) override;
+  bool store(const Sums& sums, const std::string& path, const Fill& fill) override;
+  std::unique_ptr<Upload> send_large(const Sums& sums, const std::string& path, const Fill& fill);
 
   RepositoryWriter& writer_;
+  LargeUploads& uploads_;
 };
 
 /// A repository that is only looked at, for dry runs. `fill` is not called.
@@ -83,7 +95,7 @@ class PlannedTarget : public CopyTarget {
 
  private:
   bool is_stored(const Sums& sums) override;
-  bool store(const Sums&, const Fill&) override { return true; }
+  bool store(const Sums&, const std::string&, const Fill&) override { return true; }
   bool must_remember() const override { return true; }
 
   std::optional<StoredSizes> stored_;

@@ -5,12 +5,12 @@
 #include "libcore/base/error.h"
 #include "libcore/base/random.h"
 #include "libcore/base/timestamp.h"
+#include "libcore/store/layout.h"
 
 namespace reverse {
 
 namespace {
 
-constexpr std::uint64_t kWorthNoting = 8 << 20;  // bytes; less is sent again as fast as it is looked for
 constexpr std::uint64_t kNoteEvery = 4 << 20;
 /// gc deletes temporaries that nobody has written to for a week: in time before that nobody begins to.
 constexpr std::int64_t kUsableSeconds = 6 * 24 * 3600;
@@ -54,10 +54,22 @@ std::unique_ptr<LargeUpload> LargeUploads::begin(const std::string& path,
   row.size = opened.size;
   row.mtime = opened.mtime;
   row.ctime = opened.ctime;
+  return begin(std::move(row), path);
+}
+
+std::unique_ptr<LargeUpload> LargeUploads::begin(const Sums& content, const std::string& path) {
+  JournaledUpload row;
+  row.path = to_string(ObjectName{content.digest, content.check});
+  row.size = content.size;
+  return begin(std::move(row), path);
+}
+
+/// `row` says which content it is.
+std::unique_ptr<LargeUpload> LargeUploads::begin(JournaledUpload row, const std::string& path) {
   row.temporary = random_hex(16);
   row.noted = now().seconds;
   std::optional<JournaledUpload> known;
-  if (row.size >= kWorthNoting) {
+  if (is_large(row.size)) {
     writer_.expect_uploads();
     use_journal([&](UploadJournal& journal) { known = journal.find(set_, row.path); });
   }
@@ -122,6 +134,11 @@ LargeUpload::~LargeUpload() {
   if (upload_) note();
 }
 
+void LargeUpload::discard() {
+  upload_->discard();
+  upload_.reset();  // so that it is not noted either
+}
+
 void LargeUpload::write(ByteView bytes) {
   upload_->write(bytes);
   written_ += bytes.size();
@@ -133,7 +150,7 @@ void LargeUpload::write(ByteView bytes) {
 /// Notes how far it has come, where that is news.
 void LargeUpload::note() {
   const std::uint64_t confirmed = upload_->confirmed();
-  if (row_.size < kWorthNoting || confirmed <= row_.confirmed) return;
+  if (!LargeUploads::is_large(row_.size) || confirmed <= row_.confirmed) return;
   row_.confirmed = confirmed;
   row_.noted = now().seconds;
   all_.note(row_);

@@ -359,7 +359,7 @@ void ReadStage::stream(LargeFile& large, const std::stop_token& stop) {
 
 void ReadStage::begin(LargeFile& large, const std::stop_token& stop) {
   ++large.attempts;
-  if (large.upload) large.upload->discard();
+  if (large.upload) std::exchange(large.upload, nullptr)->discard();
   if (!large.hash_first) large.upload = uploads_.begin(large.item->source.path, large.item->content->status);
   // No more than it had when it was opened: a log may grow faster than it is read.
   large.tee.emplace(*large.file, large.item->content->status.size, large.upload.get(), progress_, stop);

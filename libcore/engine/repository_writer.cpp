@@ -182,15 +182,15 @@ std::optional<ObjectWriter::Claim> RepositoryWriter::claim(const Sums& sums) {
 }
 
 void RepositoryWriter::put(const Sums& sums, ByteView bytes) {
-  put(sums, [bytes](ByteSink& sink) { sink.write(bytes); });
+  put(sums, [this, bytes] {
+    std::unique_ptr<Upload> upload = create();
+    upload->write(bytes);
+    return upload;
+  });
 }
 
-void RepositoryWriter::put(const Sums& sums, const std::function<void(ByteSink&)>& fill) {
-  std::optional<ObjectWriter::Claim> mine = claim(sums);
-  if (!mine) return;
-  std::unique_ptr<Upload> upload = create();
-  fill(*upload);
-  objects_.put(std::move(*mine), std::move(upload));
+void RepositoryWriter::put(const Sums& sums, const std::function<std::unique_ptr<Upload>()>& send) {
+  if (std::optional<ObjectWriter::Claim> mine = claim(sums)) objects_.put(std::move(*mine), send());
 }
 
 void RepositoryWriter::put(const Sums& sums, std::unique_ptr<Upload> upload) {

@@ -46,9 +46,9 @@ class RepositoryWriter {
   void expect_uploads() { repository_.backend().expect_uploads(); }
   /// Stores bytes in memory unless they are present.
   void put(const Sums& sums, ByteView bytes);
-  /// Stores what `fill` writes, which must be this content, unless it is present or another thread is storing it: then `fill` is
-  /// not called. What `fill` throws is thrown, and nothing is stored.
-  void put(const Sums& sums, const std::function<void(ByteSink&)>& fill);
+  /// Stores what `send` streams into an upload that it creates, which must be this content, unless it is present or another thread
+  /// is storing it: then `send` is not called. What `send` throws is thrown, and nothing is stored.
+  void put(const Sums& sums, const std::function<std::unique_ptr<Upload>()>& send);
   /// A new temporary to stream into, for content whose sums are known only afterwards.
   std::unique_ptr<Upload> create() { return objects_.create(); }
   /// Likewise as tmp/NAME, which must be as good as random.

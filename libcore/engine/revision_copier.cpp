@@ -43,12 +43,6 @@ class TargetSink : public ByteSink {
   bool has_failed_ = false;
 };
 
-/// What ended the copying of one content and not the run.
-struct ContentError {
-  Error error;
-  bool is_targets;
-};
-
 /// Errors that say nothing about one content.
 bool ends_the_run(const Error& error, bool is_targets) {
   if (is_targets) return error.kind() != ErrorKind::unsupported;
@@ -183,7 +177,7 @@ void RevisionCopier::send_from_source(const Sums& from, const Sums& to, const st
 }
 
 void RevisionCopier::send(const Sums& sums, const std::string& path, const CopyTarget::Fill& fill) {
-  switch (parts_.copies.put(sums, fill)) {
+  switch (parts_.copies.put(sums, path, fill)) {
     case CopyTarget::Put::needless:
       return;
     case CopyTarget::Put::refused:

@@ -129,6 +129,7 @@ class SyncAttempt {
   void leave_out_present();
   std::optional<Head> next_head();
   void copy(Head head);
+  void finish_uploads();
   bool may_be_published(const CopiedTree& tree) const;
   bool has_vanished(const Head& head, const CopiedTree& tree) const;
   bool publish(SyncedRevision& revision);
@@ -142,6 +143,7 @@ class SyncAttempt {
   std::size_t next_ = 0;            // of them, to be read
   std::optional<Head> first_;
   RepositoryWriter* writer_ = nullptr;
+  std::optional<LargeUploads> uploads_;
   std::unique_ptr<CopyTarget> target_;
   std::unique_ptr<Translations> translations_;
   std::unique_ptr<RevisionCopier> copier_;
@@ -167,11 +169,16 @@ bool SyncAttempt::run() {
 bool SyncAttempt::run_through(RepositoryWriter* writer) {
   if (!first_ && !find_work()) return true;
   writer_ = writer;
-  if (writer_)
-    target_ = std::make_unique<WritingTarget>(*writer_, options_.elsewhere, options_.max_bytes);
-  else
-    target_ = std::make_unique<PlannedTarget>(deps_.target, options_.elsewhere, options_.max_bytes);
   const RepositoryInfo& source = deps_.source.info();
+  if (writer_) {
+    OpenJournal open;
+    if (deps_.open_uploads) open = [&] { return deps_.open_uploads(source.id); };
+    uploads_.emplace(*writer_, open, source.id, "", deps_.observer);
+    target_ = std::make_unique<WritingTarget>(*writer_, *uploads_, options_.elsewhere,
+                                              options_.max_bytes);
+  } else {
+    target_ = std::make_unique<PlannedTarget>(deps_.target, options_.elsewhere, options_.max_bytes);
+  }
   if (deps_.open_translations && deps_.target_digest != source.digest)
     translations_ = deps_.open_translations(source.id);
   copier_ = std::make_unique<RevisionCopier>(
@@ -185,7 +192,16 @@ bool SyncAttempt::run_through(RepositoryWriter* writer) {
     copier_->close();
   });
   pipeline.wait();
+  if (uploads_) finish_uploads();
   return !gate_closed_;
+}
+
+void SyncAttempt::finish_uploads() {
+  const LargeUploads::WentOn went_on = uploads_->went_on();
+  report_.went_on.files += went_on.files;
+  report_.went_on.bytes += went_on.bytes;
+  report_.went_on.of_bytes += went_on.of_bytes;
+  if (!gate_closed_) uploads_->finish();
 }
 
 bool SyncAttempt::find_work() {
@@ -319,7 +335,10 @@ SyncReport run_sync(const SyncDeps& deps, const SyncOptions& options) {
   auto attempt = [&] {
     // What has come through stays counted; it is there by now.
     const std::uint64_t before = report.copied;
-    report = {.copied = before, .objects = report.objects, .bytes = report.bytes};
+    report = {.copied = before,
+              .objects = report.objects,
+              .bytes = report.bytes,
+              .went_on = report.went_on};
     const bool came_through = SyncAttempt(deps, options, report).run();
     report.present -= before;
     return came_through;

@@ -9,6 +9,7 @@
 
 #include "libcore/base/timestamp.h"
 #include "libcore/catalog/present_set.h"
+#include "libcore/engine/large_uploads.h"
 #include "libcore/engine/observer.h"
 #include "libcore/engine/revision_copier.h"
 #include "libcore/engine/revisions.h"
@@ -50,6 +51,7 @@ struct SyncReport {
   std::uint64_t held_back = 0;  ///< that are not, for another reason
   std::uint64_t unfinished = 0;  ///< of those copied: in a partial copy, and more of them goes next time
   std::uint64_t objects = 0, bytes = 0;  ///< that were sent, or would be
+  LargeUploads::WentOn went_on;  ///< those of them that an earlier run had begun to send
 
   bool operator==(const SyncReport&) const = default;
 };
@@ -64,6 +66,7 @@ struct SyncDeps {
   std::function<void(const SyncedRevision&)> tell;  ///< after each revision
   /// Asked for the source's where the target has another digest; empty: everything is hashed each time.
   OpenTranslations open_translations = {};
+  OpenCopyJournal open_uploads = {};  ///< so that large contents go on where an earlier run stopped
 };
 
 /// Copies revisions with all they need, as far as the target lacks it; removes nothing. A revision

@@ -1,5 +1,5 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
-
 #include <filesystem>
 #include <thread>
 #include <utility>
@@ -12,6 +12,7 @@
 #include "libcore/store/layout.h"
 #include "tests/backend/ssh_fixture.h"
 #include "tests/engine/client.h"
+#include "tests/engine/sync_scene.h"
 #include "tests/support/links.h"
 #include "tests/support/temp_tree.h"
 
@@ -218,6 +219,58 @@ TEST_CASE("an account that renames nothing sends a large file anew", "[sftp]") {
   CHECK(report.went_on.files == 0);
   CHECK(scene.traffic.up >= kSize);
   scene.check(report);
+}
+
+/// The same file in a repository of this machine's, from which it is copied to the server.
+struct CopyScene : Scene {
+  Place from;
+
+  CopyScene() { Client().back_up(from, source.path()); }
+  Synced copy(sftp::Cut cut = {}) { return sync(*from.connect(), *connect(cut), client); }
+  void break_off() {
+    CHECK(ssh::error_of([&] { copy({.bytes = kCutAt}); }).kind() == ErrorKind::network);
+  }
+  /// Pages of the run that was broken off are left to gc.
+  bool has_large_temporaries() const {
+    const auto files = fs::directory_iterator(directory / "repository/tmp");
+    return std::any_of(begin(files), end(files),
+                       [](const auto& file) { return file.file_size() > kMiB; });
+  }
+  std::string from_id() const { return Repository::open(*from.connect(), false).info().id; }
+};
+
+TEST_CASE("a copy of a large content goes on in the next run where the last one had to stop",
+          "[sftp][sync]") {
+  CopyScene scene;
+  scene.break_off();
+  const Synced synced = scene.copy();
+  CHECK(synced.report.copied == 1);
+  CHECK(synced.report.went_on.files == 1);
+  CHECK(synced.report.went_on.bytes >= kCutAt - kOnTheWay);
+  CHECK(synced.report.went_on.of_bytes == kSize);
+  CHECK(scene.traffic.up <= kSize - synced.report.went_on.bytes + kRest);
+  CHECK_FALSE(scene.has_large_temporaries());
+  CHECK(scene.journal()->take_all(scene.from_id()).empty());
+  CHECK(defects(*scene.look()) == Lines{});
+  TempDir target;
+  restore(*scene.look(), synced.revisions.at(0).head.revision(), target.path());
+  CHECK(read_file(target / "d/large") == scene.bytes);
+}
+
+TEST_CASE("a copy that turns out to be damaged is no copy, and leaves nothing on its way",
+          "[sftp][sync]") {
+  CopyScene scene;
+  scene.break_off();
+  for (const auto& file : fs::recursive_directory_iterator(scene.from.path() + "/objects"))
+    if (file.is_regular_file() && file.file_size() == kSize) {
+      fs::permissions(file, fs::perms::owner_write, fs::perm_options::add);
+      std::string bytes = read_file(file.path());
+      bytes[kSize - 1] ^= 1;
+      write_file(file.path(), bytes);
+    }
+  CHECK(scene.copy().report.damaged == 1);
+  CHECK_FALSE(scene.has_large_temporaries());
+  CHECK(defects(*scene.look()) == Lines{});
 }
 
 TEST_CASE("only the set that began an upload goes on with it", "[sftp]") {

@@ -23,7 +23,10 @@ Synced sync(Backend& from, Backend& to, const Client& client, const SyncOptions&
   synced.report = run_sync(
       {source, &target.repository, target.repository.info().digest, present.get(), *synced.observer,
        stop, [&](const SyncedRevision& revision) { synced.revisions.push_back(revision); },
-       [&](const std::string& id) { return Translations::open(client.cache(), id, warn); }},
+       [&](const std::string& id) { return Translations::open(client.cache(), id, warn); },
+       [&](const std::string&) {
+         return UploadJournal::open(client.cache(), target.repository.info().id, warn);
+       }},
       options);
   return synced;
 }

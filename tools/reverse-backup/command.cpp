@@ -71,8 +71,7 @@ std::string counts_line(const BackupReport& report, double seconds, bool dry_run
     line +=
         fmt::format(" · {} changed while read (stored, marked)", report.files_changed_while_read);
   if (const LargeUploads::WentOn& large = report.went_on; large.files > 0)
-    line += fmt::format(" · {} went on at {} of {}", counted(large.files, "large file"),
-                        format_bytes(large.bytes), format_bytes(large.of_bytes));
+    line += " · " + amount(large);
   if (report.files_vanished > 0)
     line += fmt::format(" · {} vanished meanwhile", report.files_vanished);
   if (report.nested_revisions > 0)
@@ -226,7 +225,7 @@ ExitCode BackupCommand::sync_source(const Repository& source, const BackupOption
                       observer, call.io.stop, [&](const SyncedRevision& revision) {
                         tell_revision(revision, all.dry_run, call.output);
                       },
-                      translations_of(call)};
+                      translations_of(call), copies_of(repository.info().id, call)};
   return sync_and_tell(deps, all, observer, call);
 }
 
@@ -250,13 +249,9 @@ BackupReport BackupCommand::attempt(const BackupOptions& options, Invocation& ca
   CliObserver observer(call.output, call.output.verbosity() > 0 || options.dry_run);
   ProgressPrinter progress(call.io, call.output, call.common,
                            [&] { return observer.snapshot("backup", "read"); });
-  const auto open_uploads = [&] {
-    return UploadJournal::open(
-        call.common.cache_dir, repository.info().id,
-        [&](const std::string& message) { call.output.warning(message); });
-  };
-  return run_backup({repository, *catalog_, *present, observer, call.io.stop, open_uploads,
-                     asked_head_, translations_of(call)},
+  const std::string& id = repository.info().id;
+  return run_backup({repository, *catalog_, *present, observer, call.io.stop, uploads_of(id, call),
+                     asked_head_, translations_of(call), copies_of(id, call)},
                     options);
 }
 

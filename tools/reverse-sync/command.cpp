@@ -173,7 +173,8 @@ ExitCode SyncCommand::execute(Invocation& call) {
   if (!options_.dry_run) prepare_target(target);
   const auto present = open_present_set(target.info().id, call);
   return sync_and_tell({source, &target, target.info().digest, present.get(), observer,
-                        call.io.stop, tell, translations_of(call)},
+                        call.io.stop, tell, translations_of(call),
+                        copies_of(target.info().id, call)},
                        options_, observer, call);
 }
 

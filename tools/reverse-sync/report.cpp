@@ -68,7 +68,9 @@ JsonLine summary_object(const SyncReport& report, bool dry_run, double seconds, 
       .add("revisions_held_back", report.held_back)
       .add("revisions_unfinished", report.unfinished)
       .add("objects_copied", report.objects)
-      .add("bytes_sent", report.bytes)
+      .add("bytes_sent", report.bytes - std::min(report.bytes, report.went_on.bytes))
+      .add("objects_resumed", report.went_on.files)
+      .add("bytes_resumed", report.went_on.bytes)
       .add("total_duration", seconds)
       .add("dry_run", dry_run);
   return std::move(line.add("exit_code", static_cast<int>(code)));
@@ -89,6 +91,7 @@ void tell_report(const SyncReport& report, bool dry_run, std::chrono::duration<d
   add(report.held_back, "not whole yet");
   line += " · " + amount(report.objects, report.bytes, "object");
   if (!dry_run) line += " sent in " + format_duration(took);
+  if (report.went_on.files > 0) line += " · " + amount(report.went_on);
   output.summary(line);
 }
 
