@@ -5,6 +5,7 @@
 #include "libcore/base/stop.h"
 #include "libcore/base/units.h"
 #include "libcore/hash/hasher.h"
+#include "libcore/store/object_copies.h"
 #include "libcore/store/small_files.h"
 
 namespace reverse {
@@ -13,6 +14,8 @@ namespace {
 
 constexpr std::size_t kAhead =
     256;  // pages, or contents, that a distant source is asked for at once
+constexpr std::size_t kSideBySide = 32;            // small contents that are hashed together
+constexpr std::uint64_t kBytesSideBySide = 1 << 20;  // of them
 constexpr std::size_t kMostObstacles = 100;  // that are kept
 constexpr unsigned kNearThreads = 2;
 constexpr unsigned kFarThreads = 8;
@@ -64,7 +67,8 @@ bool CopiedTree::has(Obstacle::Kind kind) const {
                      [&](const Obstacle& obstacle) { return obstacle.kind == kind; });
 }
 
-RevisionCopier::RevisionCopier(const Parts& parts) : parts_(parts), pool_(kAhead) {}
+RevisionCopier::RevisionCopier(const Parts& parts)
+    : parts_(parts), pool_(kAhead / kSideBySide) {}
 
 void RevisionCopier::start(Pipeline& pipeline) {
   pool_.start(pipeline, threads_for(parts_));
@@ -77,6 +81,7 @@ CopiedTree RevisionCopier::copy(const Head& head) {
     copy_pages(head.tree);
   else
     translate(head);
+  submit_small();
   pool_.wait();
   if (parts_.translations) parts_.translations->save();
   if (copied_.is_whole()) secured_.insert(pages_.begin(), pages_.end());
@@ -145,22 +150,62 @@ void RevisionCopier::copy_content(const Sums& sums, const std::string& path) {
   if (parts_.copies.has(sums)) return;
   parts_.progress.total_files++;
   parts_.progress.total_bytes += sums.size;
-  if (!parts_.source.backend().traits().cheap_stat) parts_.source.expect_object(sums);
+  if (sums.size <= kSmallObject) return copy_small({sums, path});
+  parts_.source.expect_object(sums);
   pool_.submit([this, sums, path] {
     send_from_source(sums, sums, path);
-    parts_.progress.files++;
-    parts_.progress.bytes += sums.size;
+    count(sums);
   });
+}
+
+void RevisionCopier::copy_small(Content content) {
+  small_bytes_ += content.sums.size;
+  small_.push_back(std::move(content));
+  if (small_.size() >= kSideBySide || small_bytes_ >= kBytesSideBySide) submit_small();
+}
+
+void RevisionCopier::submit_small() {
+  if (small_.empty()) return;
+  for (const Content& content : small_) parts_.source.expect_object(content.sums);
+  small_bytes_ = 0;
+  const auto contents = std::make_shared<const std::vector<Content>>(std::exchange(small_, {}));
+  pool_.submit([this, contents] { send_small(*contents); });
+}
+
+void RevisionCopier::count(const Sums& sums) {
+  parts_.progress.files++;
+  parts_.progress.bytes += sums.size;
 }
 
 // --- sending
 
+void RevisionCopier::send_small(const std::vector<Content>& contents) {
+  std::vector<Sums> wanted;
+  for (const Content& content : contents) wanted.push_back(content.sums);
+  const auto texts = read_small_objects(parts_.source, wanted);
+  for (std::size_t i = 0; i < contents.size(); ++i) {
+    const Content& content = contents[i];
+    if (texts[i])
+      send_content(content.sums, content.sums, content.path,
+                   [&text = *texts[i]](ByteSink& sink) { sink.write(text); });
+    else
+      send_from_source(content.sums, content.sums, content.path);
+    count(content.sums);
+  }
+}
+
 void RevisionCopier::send_from_source(const Sums& from, const Sums& to, const std::string& path) {
+  send_content(from, to, path, [&](ByteSink& sink) { parts_.source.read_object(from, sink); });
+}
+
+/// `fill` writes the content `from` of the source, which is `to` in the target.
+void RevisionCopier::send_content(const Sums& from, const Sums& to, const std::string& path,
+                                  const CopyTarget::Fill& fill) {
   try {
     send(to, path, [&](ByteSink& sink) {
       TargetSink target(sink, parts_.progress.bytes_sent);
       try {
-        parts_.source.read_object(from, target);
+        fill(target);
       } catch (const Error& error) {
         if (ends_the_run(error, target.has_failed())) throw;
         throw ContentError{error, target.has_failed()};

@@ -69,9 +69,16 @@ class RevisionCopier {
   void close() { pool_.close(); }
 
  private:
+  struct Content {
+    Sums sums;
+    std::string path;  // of a file that has it
+  };
   void copy_pages(const PageRef& root);
   void copy_page(const PageRef& ref, std::vector<PageRef>& below);
   void copy_content(const Sums& sums, const std::string& path);
+  void copy_small(Content content);
+  void submit_small();
+  void count(const Sums& sums);
   void translate(const Head& head);
   bool translate_batch(std::vector<Entry>& batch);
   void translate_content(Entry& entry);
@@ -79,7 +86,10 @@ class RevisionCopier {
   std::string read_page(const PageRef& ref) const;
   void expect(const std::vector<PageRef>& level, std::size_t begin) const;
   void send(const Sums& sums, const std::string& path, const CopyTarget::Fill& fill);
+  void send_small(const std::vector<Content>& contents);
   void send_from_source(const Sums& from, const Sums& to, const std::string& path);
+  void send_content(const Sums& from, const Sums& to, const std::string& path,
+                    const CopyTarget::Fill& fill);
   void add_obstacle(Obstacle obstacle);
   void add_source_error(const Sums& sums, const std::string& path, const Error& error);
 
@@ -91,6 +101,8 @@ class RevisionCopier {
 
   const Parts parts_;
   TaskPool pool_;
+  std::vector<Content> small_;  // not submitted yet, to be hashed side by side
+  std::uint64_t small_bytes_ = 0;
   std::vector<ContentKey> pages_;                    // of this revision
   std::unordered_set<ContentKey, HashKey> secured_;  // pages with everything below them
   std::mutex mutex_;                                 // guards what follows

@@ -7,11 +7,20 @@
 
 namespace reverse {
 
+namespace {
+
+constexpr std::size_t kFewQuestions = 1024;  // to a near repository: not worth a look at its size
+
+}  // namespace
+
 std::optional<std::uint64_t> StoredSizes::find(const ObjectName& name) {
-  if (repository_.backend().traits().cheap_stat) return ask(name);
   if (!is_listed_) {
-    std::call_once(counted_, [this] { singly_ = questions_(); });
-    if (asked_++ < singly_) return ask(name);
+    const std::size_t asked = asked_++;
+    const bool is_near = repository_.backend().traits().cheap_stat;
+    if (is_near && asked < kFewQuestions) return ask(name);
+    std::call_once(counted_,
+                   [&] { singly_ = is_near ? count_roughly() / 2 : questions_(); });
+    if (asked < singly_) return ask(name);
     list();
   }
   const Object key = key_of(name);
@@ -43,6 +52,19 @@ StoredSizes::Object StoredSizes::key_of(const ObjectName& name) {
 std::optional<std::uint64_t> StoredSizes::ask(const ObjectName& name) {
   std::optional<FileStat> stat = repository_.backend().stat(object_path(name));
   return stat ? std::optional(stat->size) : std::nullopt;
+}
+
+/// From one shard: digests fall into all of them alike.
+std::size_t StoredSizes::count_roughly() const {
+  std::size_t names = 0;
+  list_wanted_if_there(
+      repository_.backend(), layout::shard(0),
+      [&names](std::string_view) {
+        ++names;
+        return false;
+      },
+      [](const ListedFile&) {});
+  return names * layout::kShards;
 }
 
 void StoredSizes::expect_list() const {

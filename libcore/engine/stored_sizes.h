@@ -27,7 +27,8 @@ class StoredSizes {
   explicit StoredSizes(const Repository& repository, std::size_t max_objects = 2 << 20)
       : repository_(repository), max_objects_(max_objects) {}
 
-  /// After so many answers one by one, objects/ is listed. `questions` is called at the first one.
+  /// After so many answers one by one, a distant objects/ is listed; one that is near, after as many as
+  /// half of what it holds. `questions` is called at the first one.
   void list_after(std::function<std::size_t()> questions) { questions_ = std::move(questions); }
 
   /// Lists objects/ now, unless that was done: for who knows that much will be asked.
@@ -48,6 +49,7 @@ class StoredSizes {
     std::vector<Object> objects;  // sorted; those under their usual names
     std::map<ObjectName, std::uint64_t> variants;  // the others, which are few
   };
+  std::size_t count_roughly() const;
   static Object key_of(const ObjectName& name);
   void list_shards();
   void list_shard(int index, Shard& shard);

@@ -37,6 +37,15 @@ void find_whole(const Repository& repository, const Sums& wanted, ByteSink& sink
   if (!found) fail_missing(backend, wanted);
 }
 
+std::optional<std::string> read_usual_copy(Backend& backend, const Sums& wanted) {
+  try {
+    return read_small_file(backend, object_path({wanted.digest, std::nullopt}), kSmallObject);
+  } catch (const Error& error) {
+    if (error.retryable() || error.kind() == ErrorKind::internal) throw;
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 void read_whole_copy(const Repository& repository, const Sums& wanted, ByteSink& sink,
@@ -51,6 +60,23 @@ void read_checked_object(const Repository& repository, const Sums& wanted, ByteS
   find_whole(
       repository, wanted, none, [] {},
       [&](const RepoPath& path) { repository.backend().read(path, sink); });
+}
+
+std::vector<std::optional<std::string>> read_small_objects(const Repository& repository,
+                                                           std::span<const Sums> wanted) {
+  std::vector<std::optional<std::string>> texts(wanted.size());
+  std::vector<MemorySource> sources;
+  std::vector<HashJob> jobs(wanted.size());
+  sources.reserve(wanted.size());
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    texts[i] = read_usual_copy(repository.backend(), wanted[i]);
+    sources.emplace_back(texts[i] ? ByteView(*texts[i]) : ByteView());
+    jobs[i].source = &sources[i];
+  }
+  hash_many(repository.info().digest, jobs);
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if (jobs[i].sums != wanted[i]) texts[i].reset();
+  return texts;
 }
 
 bool has_spare_copy(const Repository& repository, const Sums& wanted) {

@@ -1,6 +1,10 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "libcore/store/repository.h"
 
@@ -17,6 +21,13 @@ void read_whole_copy(const Repository& repository, const Sums& wanted, ByteSink&
 /// The same for sinks that forget nothing: they get nothing of a copy that is not whole. For that a
 /// large object is read twice.
 void read_checked_object(const Repository& repository, const Sums& wanted, ByteSink& sink);
+
+/// Several objects into memory, hashed side by side: each of them at most `kSmallObject` bytes. nullopt
+/// for one that is not whole, or cannot be read, where it usually lies: `Repository::read_object` finds
+/// it elsewhere, or tells. Throws what says nothing of one object.
+inline constexpr std::uint64_t kSmallObject = 256 << 10;
+std::vector<std::optional<std::string>> read_small_objects(const Repository& repository,
+                                                           std::span<const Sums> wanted);
 
 /// True if the object lies in more than one place, whatever its copies are worth.
 bool has_spare_copy(const Repository& repository, const Sums& wanted);

@@ -83,6 +83,19 @@ TEST_CASE("of a new revision only what the target lacks is read and sent", "[syn
   f.check_other_is_whole();
 }
 
+TEST_CASE("a near target that holds little is not asked for each content", "[sync]") {
+  constexpr std::size_t kFiles = 2000;
+  Place from, to;
+  Client machine;
+  TempTree source;
+  for (std::size_t i = 0; i < kFiles; ++i) source.write(std::to_string(i), std::to_string(i) + " of many");
+  machine.back_up(from, source.path());
+  const auto backend = to.connect();
+  CHECK(sync(*from.connect(), *backend, machine).report.objects > kFiles);
+  CHECK(backend->calls("stat") < kFiles);  // and not twice as many
+  CHECK(defects(to) == Lines{});
+}
+
 TEST_CASE("named revisions are copied, and no others", "[sync]") {
   const Pair f;
   CHECK(f.run(only({f.names[1]})).report.copied == 1);
