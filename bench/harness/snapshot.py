@@ -38,11 +38,18 @@ class Bench:
 
     def sample(self, command, before=lambda: None):
         """Samples of `command`; `before` is done before each, untimed."""
-        samples = []
-        for _ in range(self.rounds):
-            before()
-            measure.flush(self.work)
-            samples.append(measure.timed(command))
+        return self.alternate((command, before))[0]
+
+    def alternate(self, *runs):
+        """Samples of each (command, before), which take turns, another one leading in each round."""
+        samples = [[] for _ in runs]
+        for turn in range(self.rounds):
+            for place in range(len(runs)):
+                number = (turn + place) % len(runs)
+                command, before = runs[number]
+                before()
+                measure.flush(self.work)
+                samples[number].append(measure.timed(command))
         return samples
 
     def add(self, work, tool, samples, floor=None, seconds=None, times=None):
@@ -105,9 +112,9 @@ def views(bench):
             measure.untimed(bench.snapshot("view", "-q", "--remove", view))
 
     work = f"view of {files:,} files"
-    floor = bench.sample(Command(["cp", "-al", tree, copy]), lambda: measure.remove(copy))
+    floor, whole = bench.alternate((Command(["cp", "-al", tree, copy]), lambda: measure.remove(copy)),
+                                   (make, remove_view))
     bench.add(work, "cp -al", floor)
-    whole = bench.sample(make, remove_view)
     bench.add(work, "reverse", whole, floor, times=1.2)
 
     def make_anew():
