@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ class ObjectLinker {
   /// `root`: the repository's directory. `view`: the view's, open. All must outlive it.
   ObjectLinker(const Repository& repository, const std::string& root, int view);
 
+  /// About so many files will be made. Before any is.
+  void expect(std::uint64_t files);
   /// Makes the file `entry` as `name` in `directory`, which is open. Throws `corrupt` or
   /// `not_found` where the object is damaged or missing, `unsupported` where the view is on another
   /// file system or files cannot be linked, else the errno's kind.
@@ -33,6 +36,7 @@ class ObjectLinker {
   std::uint64_t copied() const { return copied_; }
 
  private:
+  bool may_be_there(const std::string& object) const;
   bool try_link(const std::string& object, int directory, const std::string& name,
                 const Entry& entry);
   bool try_places(int directory, const std::string& name, const Entry& entry);
@@ -51,6 +55,8 @@ class ObjectLinker {
   RestoreOptions options_;
   MetadataWriter metadata_;
   const bool clones_;
+  /// Names of objects beside those named by their digest alone; nullopt: not listed.
+  std::optional<std::set<std::string>> variants_;
   mutable std::mutex mutex_;
   /// Of contents without room for links: where in the view, "" before it is there; by `mutex_`.
   std::map<ContentKey, std::string> copies_;

@@ -13,13 +13,23 @@ constexpr std::size_t kFewQuestions = 1024;  // to a near repository: not worth 
 
 }  // namespace
 
+std::uint64_t count_roughly(const Repository& repository) {
+  std::uint64_t names = 0;
+  const auto count = [&names](std::string_view) {
+    ++names;
+    return false;
+  };
+  list_wanted_if_there(repository.backend(), layout::shard(0), count, [](const ListedFile&) {});
+  return names * layout::kShards;
+}
+
 std::optional<std::uint64_t> StoredSizes::find(const ObjectName& name) {
   if (!is_listed_) {
     const std::size_t asked = asked_++;
     const bool is_near = repository_.backend().traits().cheap_stat;
     if (is_near && asked < kFewQuestions) return ask(name);
     std::call_once(counted_,
-                   [&] { singly_ = is_near ? count_roughly() / 2 : questions_(); });
+                   [&] { singly_ = is_near ? count_roughly(repository_) / 2 : questions_(); });
     if (asked < singly_) return ask(name);
     list();
   }
@@ -52,19 +62,6 @@ StoredSizes::Object StoredSizes::key_of(const ObjectName& name) {
 std::optional<std::uint64_t> StoredSizes::ask(const ObjectName& name) {
   std::optional<FileStat> stat = repository_.backend().stat(object_path(name));
   return stat ? std::optional(stat->size) : std::nullopt;
-}
-
-/// From one shard: digests fall into all of them alike.
-std::size_t StoredSizes::count_roughly() const {
-  std::size_t names = 0;
-  list_wanted_if_there(
-      repository_.backend(), layout::shard(0),
-      [&names](std::string_view) {
-        ++names;
-        return false;
-      },
-      [](const ListedFile&) {});
-  return names * layout::kShards;
 }
 
 void StoredSizes::expect_list() const {

@@ -16,6 +16,10 @@
 
 namespace reverse {
 
+/// How many objects a repository has, about, from one shard: digests fall into all of them alike. One
+/// listing.
+std::uint64_t count_roughly(const Repository& repository);
+
 /// Which objects are stored, and their sizes, as far as a writer asks: one by one where that is
 /// cheap or little is asked, and else by listing objects/ once, all shards in a pipeline, so that
 /// what is not there costs no round trip. To be asked only after the gate was opened: what has been
@@ -49,7 +53,6 @@ class StoredSizes {
     std::vector<Object> objects;  // sorted; those under their usual names
     std::map<ObjectName, std::uint64_t> variants;  // the others, which are few
   };
-  std::size_t count_roughly() const;
   static Object key_of(const ObjectName& name);
   void list_shards();
   void list_shard(int index, Shard& shard);

@@ -282,14 +282,10 @@ std::vector<std::string> RemoteTree::places_of(const Entry& file, const RepoPath
   return places;
 }
 
-/// Objects whose names and sizes are known take one link each, of which the reply tells enough. How
-/// many there are is estimated by one shard.
+/// Objects whose names and sizes are known take one link each, of which the reply tells enough.
 void RemoteTree::expect(std::uint64_t files) {
   if (!is_worth_listing(repository_, files)) return;
-  std::uint64_t objects = 0;
-  list_if_there(repository_.backend(), layout::shard(0),
-                [&](const ListedFile&) { objects += layout::kShards; });
-  is_listed_ = objects <= std::min(kListedPerFile * files, kMostListed);
+  is_listed_ = count_roughly(repository_) <= std::min(kListedPerFile * files, kMostListed);
   if (is_listed_) stored_.expect_list();
 }
 

@@ -78,7 +78,7 @@ class LocalTree : public ViewTree {
     pool_.start(pipeline_, kThreads);
   }
 
-  void expect(std::uint64_t) override {}
+  void expect(std::uint64_t files) override { linker_.expect(files); }
   void add(const Entry& entry) override;
   void remove(const std::string& path, bool is_directory) override;
   void finish(const Entry& directory) override;

@@ -12,7 +12,7 @@
 #include "tests/support/fixtures.h"
 #include "tests/support/temp_tree.h"
 
-// Views of so many files that the objects on the server are listed first.
+// Views of so many files that the repository's objects are listed first.
 
 namespace reverse {
 namespace {
@@ -45,7 +45,8 @@ std::map<std::string, std::string> contents_of(const fs::path& tree) {
   return contents;
 }
 
-TEST_CASE("a large view over SFTP shows each file as it was, and no damaged one") {
+TEST_CASE("a large view shows each file as it was, and no damaged one, here and over SFTP") {
+  const bool is_far = GENERATE(true, false);
   TempTree source;
   for (int i = 0; i < kFiles; ++i)
     source.write(fmt::format("d{}/f{}", i % 10, i), fmt::format("content {}", i));
@@ -71,9 +72,9 @@ TEST_CASE("a large view over SFTP shows each file as it was, and no damaged one"
 
   ScratchDir views;
   Lines damaged;
-  const auto far = connect(place);
-  const Repository repository = Repository::open(*far, false);
-  const auto site = open_remote_views(*far);
+  const std::unique_ptr<Backend> backend = is_far ? connect(place) : place.connect();
+  const Repository repository = Repository::open(*backend, false);
+  const auto site = is_far ? open_remote_views(*backend) : open_local_views(place.path());
   const ViewReport report = make_view(
       {repository, *site}, head, views / "view", 0700,
       [&](const std::string& path, const std::string&) { damaged.push_back(path); }, {});
