@@ -4,8 +4,11 @@
 #include <catch2/catch.hpp>
 #include <functional>
 #include <map>
+#include <thread>
 
+#include "libcore/backend/sftp/wire.h"
 #include "tests/backend/conformance.h"
+#include "tests/backend/scripted_peer.h"
 #include "tests/support/links.h"
 
 namespace reverse {
@@ -124,6 +127,74 @@ TEST_CASE("a server that lies about hard links is found out", "[sftp][servers]")
   CHECK(content(*backend, "file") == "content");
 }
 
+/// What OpenSSH's server offers.
+const Words kExtensions = {"fsync@openssh.com", "hardlink@openssh.com", "lsetstat@openssh.com",
+                           "posix-rename@openssh.com"};
+
+std::string handle_packet(std::uint32_t id) {
+  std::string body;
+  sftp::append_string(body, "handle");
+  return sftp::reply_packet(sftp::PacketType::handle, id, body);
+}
+
+/// A server that says yes to everything, and does nothing.
+void play_liar(sftp::ScriptedPeer& peer) {
+  peer.greeting = sftp::version_packet(kExtensions);
+  peer.handler = [&peer](const sftp::Received& request) {
+    if (request.type == sftp::PacketType::open)
+      peer.send(handle_packet(request.id));
+    else if (request.type == sftp::PacketType::lstat)
+      peer.send(sftp::status_packet(request.id, sftp::Status::no_such_file));
+    else
+      peer.send(sftp::status_packet(request.id));
+  };
+}
+
+TEST_CASE("a server that does nothing of what it confirms is found out", "[sftp]") {
+  sftp::ScriptedPeer peer;
+  play_liar(peer);
+  const sftp::Server server(std::make_unique<sftp::Pool>("peer", peer.opener(), sftp::PoolOptions{}),
+                            "");
+  const auto found = sftp::try_abilities(server, "tmp", false);
+  REQUIRE(found);
+  CHECK(sftp::format_abilities(*found) ==
+        "create: yes\nexclusive_create: no\nexclusive_directories: no\nmode_at_creation: no\n"
+        "set_mode: no\nrename: no\nreplace: no\nhard_links: no\nremove: yes\nkeeps_order: no\n"
+        "sync_files: yes\nsync_directories: yes\nfree_space: no\ncase_sensitive: yes\n");
+}
+
+TEST_CASE("nothing is found out where the directory for it is missing", "[sftp]") {
+  const Root root;
+  const sftp::Server server(
+      std::make_unique<sftp::Pool>(
+          "server",
+          [] {
+            return std::make_unique<sftp::ChildLink>(Words{"/usr/lib/openssh/sftp-server"}, Words{});
+          },
+          sftp::PoolOptions{}),
+      root.path());
+  CHECK_FALSE(sftp::try_abilities(server, root.path() + "/absent", false));
+}
+
+TEST_CASE("all is tried in few flights", "[sftp]") {
+  constexpr std::chrono::milliseconds kRoundTrip{100};  // more than a busy machine takes a time
+  const Root root;
+  const auto open = [kRoundTrip] {
+    return std::make_unique<sftp::DelayLink>(
+        std::make_unique<sftp::ChildLink>(Words{"/usr/lib/openssh/sftp-server"}, Words{"sh", "-c"}),
+        kRoundTrip);
+  };
+  const sftp::Server server(std::make_unique<sftp::Pool>("far", open, sftp::PoolOptions{}),
+                            root.path());
+  sftp::Client& client = server.pool().front();
+  client.limits();  // greeted
+  const std::uint64_t before = client.flights();
+  const auto found = sftp::try_abilities(server, root.path() + "/tmp", true);
+  CHECK(client.flights() - before <= 14);
+  REQUIRE(found);
+  CHECK(sftp::format_abilities(*found).find("no") == std::string::npos);
+}
+
 TEST_CASE("where renames are refused files are published by link, unasked", "[sftp]") {
   const Root root;
   const auto backend = served(root.path(), {"-P", kOnlyAdd});
@@ -228,6 +299,60 @@ TEST_CASE("the command sync -f is run as it is remembered, and remembered otherw
   CHECK(memory.kept == 0);
   publish_many("fourth", {"false"}, is_kept);  // no command works there any more
   CHECK(memory.texts.begin()->second.find("sync_command: no") != std::string::npos);
+}
+
+/// A repository's place at a peer, whose abilities are kept in `memory`.
+std::unique_ptr<Backend> played(sftp::ScriptedPeer& peer, Memory& memory, sftp::Pool*& pool) {
+  auto line = std::make_unique<sftp::Pool>("peer", peer.opener(), sftp::PoolOptions{});
+  pool = line.get();
+  return sftp::open_sftp_backend(
+      std::move(line), "",
+      {.run_commands = false, .memory = memory.functions(), .scratch = "tmp"});
+}
+
+TEST_CASE("a server that was seen to keep no order is waited for, in later runs too", "[sftp]") {
+  Memory memory;
+  sftp::Pool* pool = nullptr;
+  {
+    sftp::ScriptedPeer liar;
+    play_liar(liar);
+    const auto backend = played(liar, memory, pool);
+    examined(*backend, "tmp");
+    CHECK(pool->is_disorderly());
+  }
+  REQUIRE(memory.texts.size() == 1);
+  std::string& text = memory.texts.begin()->second;
+  const std::size_t place = text.find("keeps_order: no");
+  REQUIRE(place != std::string::npos);
+
+  sftp::ScriptedPeer peer;  // which answers when it is told to
+  peer.greeting = sftp::version_packet(kExtensions);
+  const auto received = [&peer](std::size_t count) {
+    const auto requests = peer.wait_for(count);
+    CHECK(requests.size() == count);
+    return requests;
+  };
+  SECTION("as is remembered") {
+    const auto backend = played(peer, memory, pool);
+    const auto file = upload(*backend, "tmp/file", "content");
+    const auto asked = received(1);
+    REQUIRE(asked[0].type == sftp::PacketType::open);
+    for (int i = 0; i < 30'000 && !pool->is_disorderly(); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    REQUIRE(pool->is_disorderly());
+    peer.send(handle_packet(asked[0].id));
+    for (std::size_t i = 2; i <= 4; ++i)
+      peer.send(sftp::status_packet(received(i).back().id));
+    peer.close();
+  }
+  SECTION("and another one is not") {
+    text.replace(place, std::string("keeps_order: no").size(), "keeps_order: yes");
+    const auto backend = played(peer, memory, pool);
+    const auto file = upload(*backend, "tmp/file", "content");
+    peer.send(handle_packet(received(1)[0].id));
+    received(4);
+    peer.close();
+  }
 }
 
 TEST_CASE("what a server calls itself is reported", "[ssh][servers]") {

@@ -5,6 +5,7 @@
 
 #include "libcore/backend/sftp/syncer.h"
 #include "libcore/base/error.h"
+#include "libcore/base/pipeline.h"
 #include "libcore/base/random.h"
 #include "libcore/base/text.h"
 
@@ -38,10 +39,19 @@ constexpr Field kFields[] = {
     {"sync_command", "runs the command sync -f", &Abilities::sync_command},
 };
 
+using Sizes = std::vector<std::uint64_t>;  // bytes
+
 constexpr std::uint32_t kMode = 0444, kOtherMode = 0600;
 constexpr std::size_t kInARow = 32;  // requests, each of which shows what was done before it
 
-/// One round of trying. Every file has a name of its own that was never used before.
+Request new_file_request(const std::string& name) {
+  return open_request(name, kWrite | kCreate | kExclusive, kMode);
+}
+
+/// One round of trying. Questions that have nothing to do with each other are asked side by side:
+/// all together take as many flights as the longest. Each works with files of its own, under names
+/// that were never used before, and removes them if it may; and it has the replies to what it asked
+/// before it asks on, since in which order this server does things is yet to be seen.
 class Trial {
  public:
   Trial(const Server& server, std::string directory, bool run_commands)
@@ -54,69 +64,80 @@ class Trial {
 
  private:
   std::string fresh_name() const { return directory_ + "/" + random_hex(16); }
-  Reply ask(Request request) { return client_.call(std::move(request)); }
-  std::optional<Attributes> look(const std::string& name);
-  std::uint64_t size_of(const std::string& name);
-  bool has_mode(const std::string& name, std::uint32_t mode);
   bool offers(const char* extension) const { return server_.offers(extension); }
 
-  Reply make(const std::string& name, std::size_t size);
-  void try_order();
+  Reply ask(Request request) { return client_.call(std::move(request)); }
+  std::vector<Reply> ask_all(std::vector<Request> requests);
+  std::vector<std::string> make(const Sizes& sizes);
+  std::optional<Attributes> look(const std::string& name);
+  bool has_mode(const std::string& name, std::uint32_t mode);
+  Sizes sizes_of(const std::vector<std::string>& names);
+  void remove(const std::vector<std::string>& names);
+
   void try_creation();
+  void try_order();
   void try_links();
   void try_renames();
+  void try_replacing();
   void try_removal();
-  void try_directories();
-  void try_rest();
-  void clean_up();
+  void try_file_sync();
+  void try_directory_sync();
+  void try_command();
+  void try_room();
 
   const Server& server_;
   Client& client_;
   const std::string directory_;
   const bool run_commands_;
-  const std::string first_ = fresh_name(), link_ = fresh_name();
-  Abilities found_;
-  std::vector<std::string> made_;
+  bool is_directory_gone_ = false;
+  Abilities found_;  // each member is written by one question
 };
 
+std::optional<Abilities> Trial::run() {
+  Pipeline side_by_side({});
+  for (const auto question :
+       {&Trial::try_creation, &Trial::try_order, &Trial::try_links, &Trial::try_renames,
+        &Trial::try_replacing, &Trial::try_removal, &Trial::try_file_sync,
+        &Trial::try_directory_sync, &Trial::try_command, &Trial::try_room})
+    side_by_side.start([this, question] { (this->*question)(); });
+  side_by_side.wait();
+  if (is_directory_gone_) return std::nullopt;
+  return found_;
+}
+
+/// In one flight.
+std::vector<Reply> Trial::ask_all(std::vector<Request> requests) {
+  std::vector<Reply> replies = Server::call_all(client_, std::move(requests));
+  for (const Reply& reply : replies)
+    if (reply.lost) server_.throw_failure(reply, "try out", directory_);
+  return replies;
+}
+
+/// Makes files of so many bytes each; their names. None where one of them cannot be made.
+std::vector<std::string> Trial::make(const Sizes& sizes) {
+  std::vector<std::string> names;
+  std::vector<Request> opens, writes, closes;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    names.push_back(fresh_name());
+    opens.push_back(new_file_request(names.back()));
+  }
+  const std::vector<Reply> opened = ask_all(std::move(opens));
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (opened[i].type != PacketType::handle) continue;
+    writes.push_back(write_request(opened[i].handle, 0, std::string(sizes[i], 'x')));
+    closes.push_back(close_request(opened[i].handle));
+  }
+  const bool are_all_made = closes.size() == sizes.size();
+  ask_all(std::move(writes));
+  ask_all(std::move(closes));
+  if (!are_all_made) remove(std::exchange(names, {}));
+  return names;
+}
+
 std::optional<Attributes> Trial::look(const std::string& name) {
-  Reply reply = ask(lstat_request(name));
+  const Reply reply = ask(lstat_request(name));
   if (reply.type != PacketType::attrs) return std::nullopt;
   return reply.attributes;
-}
-
-/// 0 where it is not there.
-std::uint64_t Trial::size_of(const std::string& name) {
-  const std::optional<Attributes> found = look(name);
-  return found ? found->size.value_or(0) : 0;
-}
-
-/// Makes a file of so many bytes; the answer to that it be made.
-Reply Trial::make(const std::string& name, std::size_t size) {
-  Reply opened = ask(open_request(name, kWrite | kCreate | kExclusive, kMode));
-  if (opened.type != PacketType::handle) return opened;
-  made_.push_back(name);
-  ask(write_request(opened.handle, 0, std::string(size, 'x')));
-  if (offers("fsync@openssh.com")) found_.sync_files = is_done(ask(fsync_request(opened.handle)));
-  ask(close_request(opened.handle));
-  return opened;
-}
-
-std::optional<Abilities> Trial::run() {
-  const Reply made = make(first_, 1);
-  if (is_absent(made)) return std::nullopt;
-  found_.create = made.type == PacketType::handle;
-  if (*found_.create) {
-    try_creation();
-    try_order();
-    try_links();
-    try_renames();
-    try_removal();
-    try_directories();
-  }
-  try_rest();
-  clean_up();
-  return found_;
 }
 
 bool Trial::has_mode(const std::string& name, std::uint32_t mode) {
@@ -124,78 +145,122 @@ bool Trial::has_mode(const std::string& name, std::uint32_t mode) {
   return attributes && (attributes->mode.value_or(0) & 0777) == mode;
 }
 
+/// 0 for those that are not there.
+Sizes Trial::sizes_of(const std::vector<std::string>& names) {
+  std::vector<Request> looks;
+  for (const std::string& name : names) looks.push_back(lstat_request(name));
+  Sizes sizes;
+  for (const Reply& reply : ask_all(std::move(looks)))
+    sizes.push_back(reply.attributes.size.value_or(0));
+  return sizes;
+}
+
+void Trial::remove(const std::vector<std::string>& names) {
+  std::vector<Request> removals;
+  for (const std::string& name : names) removals.push_back(remove_request(name));
+  ask_all(std::move(removals));
+}
+
+/// A file is made, its mode looked at and changed, and its name asked for once more.
 void Trial::try_creation() {
-  found_.mode_at_creation = has_mode(first_, kMode);
+  const std::string name = fresh_name();
+  const Reply made = ask(new_file_request(name));
+  is_directory_gone_ = is_absent(made);
+  found_.create = made.type == PacketType::handle;
+  if (!*found_.create) return;
+  ask(close_request(made.handle));
+  found_.mode_at_creation = has_mode(name, kMode);
   found_.set_mode =
-      is_done(ask(set_mode_request(first_, kOtherMode))) && has_mode(first_, kOtherMode);
-  const Reply again = ask(open_request(first_, kWrite | kCreate | kExclusive, kMode));
+      is_done(ask(set_mode_request(name, kOtherMode))) && has_mode(name, kOtherMode);
+  const Reply again = ask(new_file_request(name));
   found_.exclusive_create = again.type != PacketType::handle;
   if (!*found_.exclusive_create) ask(close_request(again.handle));
-  std::string shouted = first_;
+  std::string shouted = name;
   for (std::size_t i = directory_.size(); i < shouted.size(); ++i)
     shouted[i] = static_cast<char>(std::toupper(static_cast<unsigned char>(shouted[i])));
   found_.case_sensitive = !look(shouted);
+  remove({name});
 }
 
-/// Has a file grow byte by byte and its size told in between, all in one flight.
+/// A file grows byte by byte and its size is told in between, all in one flight.
 void Trial::try_order() {
   const std::string name = fresh_name();
-  const Reply opened = ask(open_request(name, kWrite | kCreate | kExclusive, kMode));
+  const Reply opened = ask(new_file_request(name));
   if (opened.type != PacketType::handle) return;
-  made_.push_back(name);
   std::vector<Request> requests;
   for (std::size_t i = 0; i < kInARow; ++i) {
     requests.push_back(write_request(opened.handle, i, "x"));
     requests.push_back(lstat_request(name));
   }
-  const std::vector<Reply> replies = Server::call_all(client_, std::move(requests));
+  const std::vector<Reply> replies = ask_all(std::move(requests));
   ask(close_request(opened.handle));
   found_.keeps_order = true;
   for (std::size_t i = 0; i < kInARow; ++i)
     if (replies[2 * i + 1].attributes.size != i + 1) found_.keeps_order = false;
+  remove({name});
 }
 
+/// A file gets a second name, which must not live by the first: that is removed, where it can be.
 void Trial::try_links() {
+  const std::vector<std::string> made = make({1});
+  if (made.empty()) return;
   found_.hard_links = false;
-  if (!offers("hardlink@openssh.com")) return;
-  if (!is_done(ask(hard_link_request(first_, link_)))) return;
-  found_.hard_links = size_of(link_) == 1;
-  if (*found_.hard_links) made_.push_back(link_);
-}
-
-void Trial::try_renames() {
-  const std::string second = fresh_name(), third = fresh_name();
-  if (make(second, 2).type != PacketType::handle) return;
-  found_.rename = is_done(ask(rename_request(second, third))) && size_of(third) == 2;
-  if (*found_.rename) {
-    made_.back() = third;
-    ask(rename_request(third, first_));
-    found_.rename_keeps = size_of(first_) == 1 && size_of(third) == 2;
+  const std::string link = fresh_name();
+  if (offers("hardlink@openssh.com") && is_done(ask(hard_link_request(made[0], link)))) {
+    remove(made);
+    found_.hard_links = sizes_of({link}) == Sizes{1};
   }
-  found_.replace = false;
-  const std::string& from = made_.back();
-  if (!offers("posix-rename@openssh.com") || size_of(from) != 2) return;
-  found_.replace = is_done(ask(posix_rename_request(from, first_))) && size_of(first_) == 2;
+  remove({made[0], link});
 }
 
+/// A file is given a free name, then one that is taken.
+void Trial::try_renames() {
+  const std::vector<std::string> made = make({2, 1});
+  if (made.empty()) return;
+  const std::string &first = made[0], &taken = made[1], second = fresh_name();
+  found_.rename = is_done(ask(rename_request(first, second))) && sizes_of({second}) == Sizes{2};
+  if (*found_.rename) {
+    ask(rename_request(second, taken));
+    found_.rename_keeps = sizes_of({second, taken}) == Sizes{2, 1};
+  }
+  remove({first, second, taken});
+}
+
+/// A file is given the name of another, in whose place it then is.
+void Trial::try_replacing() {
+  const std::vector<std::string> made = make({2, 1});
+  if (made.empty()) return;
+  found_.replace = offers("posix-rename@openssh.com") &&
+                   is_done(ask(posix_rename_request(made[0], made[1]))) &&
+                   sizes_of({made[1]}) == Sizes{2};
+  remove(made);
+}
+
+/// A file is removed, and if that works a directory is made twice: where nothing is removed, none
+/// are left about.
 void Trial::try_removal() {
-  found_.remove = is_done(ask(remove_request(first_))) && !look(first_);
-  // The second name must not live by the first.
-  if (*found_.remove && *found_.hard_links) found_.hard_links = size_of(link_) == 1;
-}
-
-/// Where nothing is removed no directories are left about.
-void Trial::try_directories() {
+  const std::vector<std::string> made = make({1});
+  if (made.empty()) return;
+  found_.remove = is_done(ask(remove_request(made[0]))) && !look(made[0]);
   if (!*found_.remove) return;
-  const std::string name = fresh_name();
-  if (!is_done(ask(make_directory_request(name, 0700)))) return;
-  found_.exclusive_directories = !is_done(ask(make_directory_request(name, 0700)));
-  ask(remove_directory_request(name));
+  const std::string directory = fresh_name();
+  if (!is_done(ask(make_directory_request(directory, 0700)))) return;
+  found_.exclusive_directories = !is_done(ask(make_directory_request(directory, 0700)));
+  ask(remove_directory_request(directory));
 }
 
-void Trial::try_rest() {
-  if (run_commands_) found_.sync_command = sync_by_command(client_, directory_);
-  found_.free_space = server_.room().has_value();
+void Trial::try_file_sync() {
+  if (!offers("fsync@openssh.com")) return;
+  const std::string name = fresh_name();
+  const Reply opened = ask(new_file_request(name));
+  if (opened.type != PacketType::handle) return;
+  ask(write_request(opened.handle, 0, "x"));
+  found_.sync_files = is_done(ask(fsync_request(opened.handle)));
+  ask(close_request(opened.handle));
+  remove({name});
+}
+
+void Trial::try_directory_sync() {
   if (!offers("fsync@openssh.com")) return;
   const Reply opened = ask(open_request(directory_, kRead));
   found_.sync_directories = false;
@@ -204,11 +269,12 @@ void Trial::try_rest() {
   ask(close_request(opened.handle));
 }
 
-void Trial::clean_up() {
-  if (!found_.remove.value_or(false)) return;  // left to gc
-  std::vector<Request> requests;
-  for (const std::string& name : made_) requests.push_back(remove_request(name));
-  Server::call_all(client_, std::move(requests));
+void Trial::try_command() {
+  if (run_commands_) found_.sync_command = sync_by_command(client_, directory_);
+}
+
+void Trial::try_room() {
+  found_.free_space = server_.room().has_value();
 }
 
 }  // namespace
