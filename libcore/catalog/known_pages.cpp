@@ -9,6 +9,7 @@ namespace reverse {
 namespace {
 
 constexpr std::size_t kChunkRows = 1024;  // of one short transaction
+constexpr std::size_t kFirstChunk = 16;   // often a few are all that is wanted
 
 /// False if the row is not what was written.
 bool read_page(const sql::Rows& columns, KnownPage& page) {
@@ -45,6 +46,14 @@ class ChunkedPages : public PageCursor {
     return &chunk_[at_++].page;
   }
 
+  void seek(const std::string& first) override {
+    from_ = key_of_path(first);
+    chunk_.clear();
+    at_ = 0;
+    wanted_ = kFirstChunk;
+    ended_ = false;
+  }
+
   bool is_trusted() const override { return published_.contains(chunk_[at_ - 1].run); }
 
  private:
@@ -57,7 +66,7 @@ class ChunkedPages : public PageCursor {
     at_ = 0;
     chunk_.clear();
     std::size_t seen = 0;
-    sql::Rows rows = statements_->pages_from.query(sql::Blob{source_}, sql::Blob{from_}, kChunkRows);
+    sql::Rows rows = statements_->pages_from.query(sql::Blob{source_}, sql::Blob{from_}, wanted_);
     while (rows.next()) {
       // SQLite takes the order of keys in a damaged file as it finds it.
       if (rows.bytes(0) < from_) fail(ErrorKind::corrupt, "table `page` is out of order");
@@ -68,7 +77,8 @@ class ChunkedPages : public PageCursor {
       if (read_page(rows, row.page)) chunk_.push_back(std::move(row));
       ++seen;
     }
-    ended_ = seen < kChunkRows;
+    ended_ = seen < wanted_;
+    wanted_ = std::min(wanted_ * 8, kChunkRows);
   }
 
   const std::shared_ptr<CacheFile> file_;
@@ -79,6 +89,7 @@ class ChunkedPages : public PageCursor {
   std::string from_;  // key of what is still to be read
   std::vector<Row> chunk_;
   std::size_t at_ = 0;
+  std::size_t wanted_ = kFirstChunk;  // rows of the next chunk
   bool ended_ = false;
 };
 
@@ -94,7 +105,26 @@ void PendingPages::put(const std::string& source, const std::string& first,
   changes_.insert_or_assign({source, key_of_path(first)}, std::move(page));
 }
 
+void PendingPages::drop(const std::string& source, const std::string& from,
+                        const std::optional<std::string>& to) {
+  Range range{source, key_of_path(from), std::nullopt};
+  if (to) range.to = key_of_path(*to);
+  dropped_.push_back(std::move(range));
+}
+
+void PendingPages::clear() {
+  dropped_.clear();
+  changes_.clear();
+}
+
 void PendingPages::write(PresentStatements& statements, std::int64_t run) {
+  for (const Range& range : dropped_) {
+    const sql::Blob source{range.source}, from{range.from};
+    if (range.to)
+      statements.drop_pages.execute(source, from, sql::Blob{*range.to});
+    else
+      statements.drop_pages_from.execute(source, from);
+  }
   for (const auto& [place, page] : changes_) {
     const sql::Blob source{place.first}, first{place.second};
     if (!page) {
@@ -107,7 +137,7 @@ void PendingPages::write(PresentStatements& statements, std::int64_t run) {
                                 sql::Blob{page->sums.digest.bytes()}, check, page->sums.size,
                                 page->entries, run);
   }
-  changes_.clear();
+  clear();
 }
 
 }  // namespace reverse

@@ -107,11 +107,16 @@ class SqlitePresentSet : public PresentSet {
   }
 
   void add_page(const std::string& source, const KnownPage& page) override {
-    change_page(source, page.first, page);
+    change_pages([&] { pages_.put(source, page.first, page); });
   }
 
   void drop_page(const std::string& source, const std::string& first) override {
-    change_page(source, first, std::nullopt);
+    change_pages([&] { pages_.put(source, first, std::nullopt); });
+  }
+
+  void drop_pages(const std::string& source, const std::string& from,
+                  const std::optional<std::string>& to) override {
+    change_pages([&] { pages_.drop(source, from, to); });
   }
 
   void save() override {
@@ -144,12 +149,12 @@ class SqlitePresentSet : public PresentSet {
     pages_.clear();
   }
 
-  void change_page(const std::string& source, const std::string& first,
-                   std::optional<KnownPage> page) {
+  template <typename Change>
+  void change_pages(Change change) {
     use([&] {
       if (token_.empty()) fail(ErrorKind::internal, "a page changed outside a run");
       begin_pending();
-      pages_.put(source, first, std::move(page));
+      change();
       write_if_due();
     });
   }

@@ -33,6 +33,8 @@ class PageCursor {
   virtual ~PageCursor() = default;
   /// The next page, owned by the cursor until the next call; nullptr at the end.
   virtual const KnownPage* next() = 0;
+  /// Goes on with the first page that begins at `first` or behind it, wherever that lies.
+  virtual void seek(const std::string& first) = 0;
   /// Whether a revision that holds it was published under the run's token: then the page is present, and so is every content it names.
   virtual bool is_trusted() const = 0;
 };
@@ -74,6 +76,9 @@ class PresentSet {
   virtual void add_page(const std::string& source, const KnownPage& page) = 0;
   /// No page begins at `first` any more.
   virtual void drop_page(const std::string& source, const std::string& first) = 0;
+  /// No page begins any more from `from` on and before `to`, or up to the end. Of a page that is added there meanwhile it is open whether it stays.
+  virtual void drop_pages(const std::string& source, const std::string& from,
+                          const std::optional<std::string>& to) = 0;
 
   /// Writes what was added so far to disk (a hint until `publish`).
   virtual void save() = 0;

@@ -109,6 +109,8 @@ struct PresentStatements {
 
   sql::Statement put_page{db, "INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?)"};
   sql::Statement drop_page{db, "DELETE FROM page WHERE source = ? AND first = ?"};
+  sql::Statement drop_pages{db, "DELETE FROM page WHERE source = ? AND first >= ? AND first < ?"};
+  sql::Statement drop_pages_from{db, "DELETE FROM page WHERE source = ? AND first >= ?"};
 };
 
 /// The one statement of a connection that reads pages, a chunk at a time.

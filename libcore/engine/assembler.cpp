@@ -62,9 +62,11 @@ void Assembler::take(Item& item, Timestamp racy_since) {
 }
 
 void Assembler::take_stretch(const std::shared_ptr<const KnownStretch>& stretch) {
-  const ItemAction action = first_of_set_ ? ItemAction::created : ItemAction::unchanged;
   for (const SourceEntry& entry : stretch->entries) {
     const FileStatus& status = entry.status;
+    ItemAction action = ItemAction::unchanged;
+    if (stretch->move) action = status.type == FileType::file ? ItemAction::moved : ItemAction::created;
+    if (first_of_set_) action = ItemAction::created;
     count(action, status.type, entry.path, status.size);
     if (status.type == FileType::file) observer_.progress.bytes += status.size;
   }

@@ -40,6 +40,10 @@ void GrowingTree::add(const Entry& entry, const FileStatus* seen) {
 }
 
 void GrowingTree::add(std::shared_ptr<const KnownStretch> stretch) {
+  if (stretch->move) {
+    settle(stretch->entries.front().path);
+    return copy_lines(*stretch);
+  }
   if (stretch->follows && last_) {
     put(*std::exchange(last_, nullptr));
   } else {
@@ -76,6 +80,20 @@ void GrowingTree::take_apart(const KnownStretch& stretch) {
     if (page.entries[i].path != stretch.entries[i].path)
       fail(ErrorKind::corrupt, "the page known to begin with '{}' is another", printable(ref.first));
     add(page.entries[i], &stretch.entries[i].status);
+  }
+}
+
+/// Adds what the page holds under its new paths. Pages begin elsewhere then, since that depends on paths.
+void GrowingTree::copy_lines(const KnownStretch& stretch) {
+  const PageRef ref = ref_of(stretch.page);
+  const std::string text = pages_.fetch(ref);
+  const std::vector<std::string_view> lines = page_lines(ref, text);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const SourceEntry& entry = stretch.entries[i];
+    line_.clear();
+    append_moved(line_, lines[i], stretch.move->old_path(entry.path), entry.path);
+    tree_.add_line(entry.status.type, entry.path, line_, sink_);
+    if (is_told_ && pages_.learn) seen_.add(entry.path, entry.status, entry.target, stretch.owners[i]);
   }
 }
 

@@ -38,12 +38,14 @@ class GrowingTree {
   void settle(std::string_view next);
   void put(const KnownStretch& stretch);
   void take_apart(const KnownStretch& stretch);
+  void copy_lines(const KnownStretch& stretch);
   void store(const PageRef& ref, std::string text);
 
   DigestKind kind_;
   Pages pages_;
   PageSink sink_;  // `store`
   TreeWriter tree_;
+  std::string line_;  // scratch
   std::shared_ptr<const KnownStretch> last_;  // ends where it did only if what comes next begins a page
   SeenEntries seen_;      // of the open page
   bool is_told_ = true;   // by `seen_`: all of the open page's entries can be recognised

@@ -36,11 +36,22 @@ inline FileRow racy_row(FileRow row) {
 }
 inline bool is_racy(const FileRow& row) { return row.inode == 0 && row.mtime == Timestamp{}; }
 
+/// A directory that got another place. Paths relative to the source.
+struct DirectoryMove {
+  std::string from, to;
+
+  /// Where lay what lies at `path`, in the directory, now?
+  std::string old_path(std::string_view path) const { return from + std::string(path.substr(to.size())); }
+};
+
 /// Neighbouring names that are all as they were when a page was made of them.
 struct KnownStretch {
   KnownPage page;
   std::vector<SourceEntry> entries;  ///< without their directories
   bool follows = false;  ///< comes right behind the stretch before it, now as when the pages were made
+  /// Set: all of them lie in this directory, and the page has them where they were before.
+  std::optional<DirectoryMove> move;
+  std::vector<std::string> owners;  ///< of the entries, if they moved
 };
 
 /// One name on its way from the walk to a page.

@@ -51,10 +51,16 @@ const FileRow* KnownRows::at(const std::string& path) {
   return nullptr;
 }
 
-void KnownRows::known(const std::string& first, const std::string& last, bool follows) {
+bool KnownRows::is_inside(const FileRow& row) const {
+  return source_ == "/" ? row.path.size() > 1 : row.path.starts_with(source_ + "/");
+}
+
+void KnownRows::known(const std::string& first, const std::string& last, bool follows,
+                      std::uint64_t files_moved) {
   if (!follows) at(first);  // rows before it are judged
   leave_to(last, false);
   levels_.back().known_to = absolute(last);
+  files_gone_ += files_moved;
 }
 
 void KnownRows::keep_below(const std::string& path) {
@@ -109,8 +115,7 @@ bool KnownRows::may_have_moved(const FileRow& row, const std::string& path,
   if (!is_whole_ || taken_.contains(row.number) || taken_.size() >= kMostTaken) return false;
   if (row.btime && directory.btime && row.btime != directory.btime) return false;
   if (is_pending(row.number)) return true;
-  const bool is_inside = source_ == "/" ? row.path != "/" : row.path.starts_with(source_ + "/");
-  return is_inside && compare_paths(relative(row), path) > 0;
+  return is_inside(row) && compare_paths(relative(row), path) > 0;
 }
 
 bool KnownRows::is_pending(std::int64_t number) const {

@@ -26,19 +26,20 @@ class KnownRows {
   const FileRow* at(const std::string& path);
   /// Whether rows at the path last asked for are those of a directory that moved: they go along with it.
   bool is_moved() const { return levels_.back().is_moved; }
-  /// Rows from `first` to `last` belong to names that exist. `follows`: nothing was met since the names before them.
-  void known(const std::string& first, const std::string& last, bool follows);
+  /// Rows from `first` to `last` belong to names that exist. `follows`: nothing was met since the names before them. `files_moved`: so many
+  /// of the names are files in a directory that moved.
+  void known(const std::string& first, const std::string& last, bool follows, std::uint64_t files_moved);
   /// What lies at `path` and below was not looked at: its rows stay.
   void keep_below(const std::string& path);
 
-  /// The number of the directory at `path`, which was just asked for, where it came from another place; the rows
-  /// below it come now. `directory`: as what it is seen. `is_there`: whether an absolute path leads to that directory still.
+  /// The row of the directory at `path`, which was just asked for, where it came from another place (empty if another directory has taken
+  /// that); the rows below it come now. `directory`: as what it is seen. `is_there`: whether an absolute path leads to that directory still.
   template <typename IsThere>
-  std::optional<std::int64_t> follow(const std::string& path, const FileRow& directory, IsThere&& is_there) {
-    for (const FileRow& row : catalog_.find_directories(directory.device, directory.inode))
+  std::optional<FileRow> follow(const std::string& path, const FileRow& directory, IsThere&& is_there) {
+    for (FileRow& row : catalog_.find_directories(directory.device, directory.inode))
       if (may_have_moved(row, path, directory) && (is_pending(row.number) || !is_there(row.path))) {
         enter(path, row.number);
-        return row.number;
+        return std::move(row);
       }
     return std::nullopt;
   }
@@ -50,6 +51,10 @@ class KnownRows {
   std::uint64_t files_gone() const { return files_gone_; }
 
   std::string absolute(const std::string& path) const;
+  /// The path of a row relative to the source, which it must lie in.
+  std::string_view relative(const FileRow& row) const;
+  /// Whether a row lies in the source, and is not the source itself.
+  bool is_inside(const FileRow& row) const;
 
  private:
   /// Rows of the source, or of a directory that moved.
@@ -68,7 +73,6 @@ class KnownRows {
     std::int64_t number = 0;
   };
 
-  std::string_view relative(const FileRow& row) const;
   void pass_row(Level& level);
   void pass_known(Level& level);
   void pass_rest(Level& level);

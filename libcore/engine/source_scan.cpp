@@ -129,8 +129,8 @@ std::optional<FileRow> SourceScan::moved_from(const FileStatus& status) {
   return is_same ? row : std::nullopt;
 }
 
-/// The number of the directory if it had another name. `row`: of this name, if there is one.
-std::optional<std::int64_t> SourceScan::directory_moved_from(const Item& item, const FileRow* row) {
+/// The row of the directory where it was, if it had another name. `row`: of this name, if there is one.
+std::optional<FileRow> SourceScan::directory_moved_from(const Item& item, const FileRow* row) {
   const FileStatus& status = item.source.status;
   const bool is_here = row != nullptr && row->inode == status.inode;
   if (is_here || catalog_empty_ || options_.ignore_inode || !item.stable_identity) return std::nullopt;
@@ -235,15 +235,15 @@ void SourceScan::open_hard_links(Item& item) {
 void SourceScan::decide_directory(Item& item, const FileRow* row) {
   const FileStatus& status = item.source.status;
   const bool is_told = row != nullptr && row->mtime == status.mtime && row->ctime == status.ctime;
-  const std::optional<std::int64_t> number = directory_moved_from(item, row);
-  if (row == nullptr || number || rows_->is_moved()) {
+  moved_from_ = directory_moved_from(item, row);
+  if (row == nullptr || moved_from_ || rows_->is_moved()) {
     item.action = ItemAction::created;
   } else {
     item.action = is_told ? ItemAction::unchanged : ItemAction::modified;
   }
-  if (is_told && !number) return;
+  if (is_told && !moved_from_) return;
   item.row = row_of(status, rows_->absolute(item.source.path));
-  item.row->number = number.value_or(0);
+  if (moved_from_) item.row->number = moved_from_->number;
 }
 
 void SourceScan::read_item_xattrs(Item& item) {
@@ -280,6 +280,7 @@ bool SourceScan::is_repository(const SourceEntry& entry, int directory_fd) {
 // --- the walk's side of the merge
 
 void SourceScan::entry(SourceEntry source, const std::optional<std::string>& list_error) {
+  moved_from_.reset();
   Item item;
   item.entry = entry_of(source, owners_.owner(source.status.uid, source.status.gid));
   item.source = std::move(source);
@@ -333,9 +334,19 @@ void SourceScan::failed(const std::string& path, bool vanished, const std::strin
   add(std::move(item));
 }
 
+/// Not where it takes a question over a network to read a page.
+std::optional<std::string> SourceScan::moved_from() const {
+  if (!moved_from_ || !deps_.repository.backend().traits().cheap_stat) return std::nullopt;
+  if (!rows_->is_inside(*moved_from_)) return std::nullopt;
+  return std::string(rows_->relative(*moved_from_));
+}
+
 /// The rows of these names are as they should be: nothing below them has changed.
 void SourceScan::unchanged(std::shared_ptr<KnownStretch> stretch) {
-  rows_->known(stretch->page.first, stretch->entries.back().path, stretch->follows);
+  const auto is_file = [](const SourceEntry& entry) { return entry.status.type == FileType::file; };
+  const auto files_moved = stretch->move ? std::ranges::count_if(stretch->entries, is_file) : 0;
+  rows_->known(stretch->entries.front().path, stretch->entries.back().path, stretch->follows,
+               static_cast<std::uint64_t>(files_moved));
   batch_names_ += stretch->entries.size();
   Item item;
   item.stretch = std::move(stretch);

@@ -51,13 +51,14 @@ class SourceScan : public ScanVisitor {
   void failed(const std::string& path, bool vanished, const std::string& error) override;
   void unchanged(std::shared_ptr<KnownStretch> stretch) override;
   void left_out(const std::string& path, SkipReason reason, const std::string& detail) override;
+  std::optional<std::string> moved_from() const override;
 
  private:
   // Deciding.
   bool stable_identity(const SourceEntry& entry);
   bool same_file(const FileRow& row, const FileStatus& status, bool stable) const;
   std::optional<FileRow> moved_from(const FileStatus& status);
-  std::optional<std::int64_t> directory_moved_from(const Item& item, const FileRow* row);
+  std::optional<FileRow> directory_moved_from(const Item& item, const FileRow* row);
   bool is_there(const std::string& path, const FileStatus& status) const;
   void decide_file(Item& item, const FileRow* row);
   FileRow moved_row(const FileRow& known, const Item& item) const;
@@ -84,6 +85,7 @@ class SourceScan : public ScanVisitor {
   Timestamp racy_since_;
 
   std::optional<KnownRows> rows_;
+  std::optional<FileRow> moved_from_;  // of the last directory, if it lay elsewhere: where
   bool catalog_empty_ = false;
 
   struct LinkGroup {

@@ -57,6 +57,12 @@ bool entry_fits(const Entry& entry);
 /// always be read.
 void append_entry(std::string& out, const Entry& entry);
 
+/// Appends the line that an entry has at `to`, with its newline, made of the one that it has at
+/// `from`, without. Throws `corrupt` if `line` is another entry's. It is not looked at whether the
+/// outcome fits into a line.
+void append_moved(std::string& out, std::string_view line, std::string_view from,
+                  std::string_view to);
+
 /// Reads entry lines strictly: what it accepts, `append_entry` writes again byte for byte (but for
 /// keys that begin with "x-"). One thread at a time; keep one, it holds the JSON parser's buffers.
 class EntryParser {

@@ -126,6 +126,12 @@ void append_details(std::string& out, const Entry& entry) {
     out.append(", \"id\": \"").append(entry.repository_id).append("\"");
 }
 
+/// How every line ends, but for its newline.
+void append_path(std::string& out, std::string_view path) {
+  append_name(out.append(", "), "path", path.empty() ? "." : path);
+  out += '}';
+}
+
 void write_line(std::string& out, const Entry& entry) {
   out.append("- {\"type\": \"").append(type_name(entry.type)).append("\", ");
   append_mode(out, entry.mode);
@@ -137,8 +143,8 @@ void write_line(std::string& out, const Entry& entry) {
   append_quoted(out, entry.owner);
   if (entry.type != FileType::repository) append_mtime(out, entry.mtime);
   append_details(out, entry);
-  append_name(out.append(", "), "path", entry.path.empty() ? "." : std::string_view(entry.path));
-  out.append("}\n");
+  append_path(out, entry.path);
+  out += '\n';
 }
 
 }  // namespace
@@ -165,6 +171,19 @@ void append_entry(std::string& out, const Entry& entry) {
   out.resize(before);
   fail(ErrorKind::internal, "entry '{}' does not fit into {} bytes", printable(entry.path),
        kMaxLine);
+}
+
+void append_moved(std::string& out, std::string_view line, std::string_view from,
+                  std::string_view to) {
+  const std::size_t begin = out.size();
+  append_path(out, from);
+  const std::size_t tail = out.size() - begin;
+  if (!line.ends_with(std::string_view(out).substr(begin)))
+    fail(ErrorKind::corrupt, "the line of '{}' is another entry's", printable(from));
+  out.resize(begin);
+  out.append(line.substr(0, line.size() - tail));
+  append_path(out, to);
+  out += '\n';
 }
 
 }  // namespace reverse

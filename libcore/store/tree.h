@@ -48,6 +48,8 @@ class TreeWriter {
   /// Throws `internal` for an entry that cannot come next (`TreeOrder`). Pages that became complete
   /// go to `sink`.
   void add(const Entry& entry, const PageSink& sink);
+  /// The same for an entry of which the line is known, its newline included (`append_entry`).
+  void add_line(FileType type, std::string_view path, std::string_view line, const PageSink& sink);
   /// True if an entry at `first` begins a page wherever it comes behind `items` of one, whatever
   /// its line is like. False: that cannot be told without the line.
   static bool surely_begins_page(std::size_t items, std::string_view first);
@@ -118,5 +120,9 @@ struct Page {
   std::vector<PageRef> pages;  ///< level 1 and up
 };
 Page parse_page(const PageRef& ref, std::string_view text, DigestKind kind);
+
+/// The lines of a page of level 0, each without its newline, as they stand in `text`, which must be
+/// verified content of `ref`. Only their number is checked. Throws `corrupt`.
+std::vector<std::string_view> page_lines(const PageRef& ref, std::string_view text);
 
 }  // namespace reverse

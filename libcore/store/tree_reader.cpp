@@ -47,6 +47,25 @@ PageRef parse_ref(FlowParser& fields, std::string_view mapping, DigestKind kind)
   return ref;
 }
 
+/// What follows a page's header: whole lines.
+std::string_view items_in(std::string_view text) {
+  if (!text.starts_with(kPageHeader)) fail(ErrorKind::corrupt, "not a page of this format");
+  if (text.back() != '\n') fail(ErrorKind::corrupt, "cut short");
+  return text.substr(kPageHeader.size());
+}
+
+/// Takes the first line off them, which is given without its newline.
+std::string_view take_line(std::string_view& items) {
+  const std::size_t end = items.find('\n');
+  const std::string_view line = items.substr(0, end);
+  items.remove_prefix(end + 1);
+  return line;
+}
+
+[[noreturn]] void fail_count(std::uint64_t counted, const PageRef& ref) {
+  fail(ErrorKind::corrupt, "{} entries instead of {}", counted, ref.entries);
+}
+
 /// Reads pages; keeps the parsers' buffers between them.
 class PageParser {
  public:
@@ -77,20 +96,15 @@ class PageParser {
 };
 
 Page PageParser::parse_lines(const PageRef& ref, std::string_view text, std::size_t& line) {
-  if (!text.starts_with(kPageHeader)) fail(ErrorKind::corrupt, "not a page of this format");
-  if (text.back() != '\n') fail(ErrorKind::corrupt, "cut short");
-  text.remove_prefix(kPageHeader.size());
+  std::string_view items = items_in(text);
   any_ = false;
   counted_ = 0;
   Page page;
-  while (!text.empty()) {
+  while (!items.empty()) {
     ++line;
-    std::size_t end = text.find('\n');
-    add_item(ref, text.substr(0, end), page);
-    text.remove_prefix(end + 1);
+    add_item(ref, take_line(items), page);
   }
-  if (counted_ == 0 || counted_ != ref.entries)
-    fail(ErrorKind::corrupt, "{} entries instead of {}", counted_, ref.entries);
+  if (counted_ == 0 || counted_ != ref.entries) fail_count(counted_, ref);
   return page;
 }
 
@@ -147,6 +161,16 @@ PageRef parse_page_ref(std::string_view mapping, DigestKind kind) {
 
 Page parse_page(const PageRef& ref, std::string_view text, DigestKind kind) {
   return PageParser(kind).parse(ref, text);
+}
+
+std::vector<std::string_view> page_lines(const PageRef& ref, std::string_view text) {
+  return with_context(fmt::format("page {}", ref.page.hex()), [&] {
+    std::vector<std::string_view> lines;
+    for (std::string_view items = items_in(text); !items.empty();)
+      lines.push_back(take_line(items));
+    if (lines.size() != ref.entries) fail_count(lines.size(), ref);
+    return lines;
+  });
 }
 
 struct TreeReader::State {

@@ -11,6 +11,8 @@ namespace reverse {
 
 namespace {
 
+constexpr std::size_t kLikelyBytes = 12 << 10;  // of a page: some 32 lines
+
 std::string_view written_path(std::string_view path) {
   return path.empty() ? "." : path;
 }
@@ -56,6 +58,12 @@ void TreeWriter::add(const Entry& entry, const PageSink& sink) {
   add_item(0, line_, entry.path, 1, sink);
 }
 
+void TreeWriter::add_line(FileType type, std::string_view path, std::string_view line,
+                          const PageSink& sink) {
+  pass(type, path);
+  add_item(0, line, path, 1, sink);
+}
+
 void TreeWriter::check_order(const char* flaw, std::string_view path) const {
   if (flaw != nullptr)
     fail(ErrorKind::internal, "entry '{}' behind '{}': {}", printable(path),
@@ -96,6 +104,7 @@ void TreeWriter::add_item(unsigned level, std::string_view line, std::string_vie
     page = &levels_[level];  // a new level may have moved them
   }
   if (page->text.empty()) {
+    page->text.reserve(kLikelyBytes);
     page->text = kPageHeader;
     page->first = first;
   }

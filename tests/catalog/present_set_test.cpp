@@ -371,6 +371,39 @@ TEST_CASE("pages come back in the format's order, of their source only", "[prese
   CHECK(pages_of(*set, "/s").trusted == std::vector{root, behind});
 }
 
+TEST_CASE("pages are found from any path on, back and forth, and dropped by the stretch", "[present]") {
+  Fixture f;
+  const auto path = [](int i) { return "d" + std::to_string(100 + i / 10) + "/f" + std::to_string(i % 10); };
+  {
+    auto set = f.begin("t", true);
+    for (int i = 0; i < 3000; ++i) set->add_page("/s", page_at(path(i), std::to_string(i)));
+    set->add_page("/s-other", page_at(path(700), "of another source"));
+    set->publish("host/label/one");
+  }
+  auto set = f.begin("t", true);
+  const auto cursor = set->pages_of("/s");
+  for (const int from : {2000, 5, 2999, 0}) {
+    cursor->seek(path(from));
+    for (int i = from; i < std::min(from + 1200, 3000); ++i) REQUIRE(*cursor->next() == page_at(path(i), std::to_string(i)));
+  }
+  cursor->seek("d200");  // a directory: what lies in it comes first
+  CHECK(cursor->next()->first == path(1000));
+  cursor->seek("e");
+  CHECK(cursor->next() == nullptr);
+
+  set->drop_pages("/s", path(10), path(1995));
+  set->drop_pages("/s", path(2010), std::nullopt);
+  set->add_page("/s", page_at(path(20), "new"));
+  set->save();
+  const std::vector<KnownPage> left = pages_of(*set, "/s").trusted;
+  REQUIRE(left.size() == 25);
+  CHECK(left[9].first == path(9));
+  CHECK(left[10].first == path(1995));
+  CHECK(left[24].first == path(2009));
+  CHECK(pages_of(*set, "/s").others == std::vector{path(20)});
+  CHECK(pages_of(*set, "/s-other").trusted.size() == 1);
+}
+
 TEST_CASE("pages are trusted as objects are: of published runs, under their token", "[present]") {
   Fixture f;
   {

@@ -115,6 +115,20 @@ TEST_CASE("an error with raw bytes in it does not make the entry unreadable", "[
   CHECK(again(entry).error == "open 'a%FF%0A'");
 }
 
+TEST_CASE("the line of an entry that moved is made of the one that it had", "[store][entry]") {
+  const std::vector<std::string> paths = {"", "a", "docs/a.txt", "back\\slash \"quoted\"", "caf\xc3\xa9",
+                                          "raw \xff bytes", "line\nend"};
+  for (const std::string& from : paths)
+    for (const std::string& to : paths) {
+      const std::string line = line_of(make_symlink(from, "\"path\": \"a\"}"));
+      std::string moved = "before";
+      append_moved(moved, line, from, to);
+      CHECK(moved == "before" + line_of(make_symlink(to, "\"path\": \"a\"}")) + "\n");
+      std::string refused;
+      if (from != to) CHECK_THROWS_AS(append_moved(refused, line, to, from), Error);
+    }
+}
+
 TEST_CASE("times before 1970 and far ahead come back", "[store][entry]") {
   for (Timestamp time : {Timestamp{-2, 500000000}, Timestamp{-1, 999999999}, Timestamp{0, 0},
                          Timestamp{253402300800, 1}, Timestamp{-62135596800, 0}}) {

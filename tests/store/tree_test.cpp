@@ -79,6 +79,28 @@ TEST_CASE("pages that are added whole make the tree that their entries make", "[
   }
 }
 
+TEST_CASE("the lines of pages make the tree that their entries make", "[store][tree]") {
+  MemoryPages pages;
+  const std::vector<Entry> entries = make_tree(300);
+  const PageRef root = write_tree(entries, pages.sink());
+  std::size_t at = 0;
+  TreeWriter writer(DigestKind::md5), reader(DigestKind::md5);
+  const PageSink take = [&](const PageRef& ref, const std::string& text) {
+    if (ref.level > 0) return;
+    for (const std::string_view line : page_lines(ref, text)) {
+      writer.add_line(entries[at].type, entries[at].path, std::string(line) + "\n", pages.sink());
+      ++at;
+    }
+    PageRef other = ref;
+    ++other.entries;
+    CHECK_THAT(error_of([&] { page_lines(other, text); }), Contains("entries instead of"));
+    CHECK_THAT(error_of([&] { page_lines(ref, text.substr(0, text.size() - 1)); }), Contains("cut short"));
+  };
+  for (const Entry& entry : entries) reader.add(entry, take);
+  reader.finish(take);
+  CHECK(writer.finish(pages.sink()) == root);
+}
+
 TEST_CASE("a tree is read as it was written, whatever its size", "[store][tree]") {
   for (int files : {0, 1, 15, 16, 17, 127, 128, 129, 3000}) {
     MemoryPages pages;
