@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "libcore/backend/directory_modes.h"
+#include "libcore/backend/sftp/open_directories.h"
 #include "libcore/backend/sftp/prefetch.h"
 #include "libcore/backend/sftp/publisher.h"
 #include "libcore/backend/sftp/server.h"
@@ -91,15 +92,7 @@ class SftpBackend final : public Backend,
   [[noreturn]] void throw_given_up(std::string loss) const;
   void note_change(const RepoPath& path);
   void require_generation(unsigned generation) const;
-  /// Directories, and what was answered to opening them.
-  struct Opened {
-    Client* client;
-    std::vector<std::string> names = {};
-    std::vector<Reply> replies = {};
-  };
-  Opened open_above(std::span<const Publication> publications) const;
-  std::vector<MoveResult> publish_and_sync(const std::vector<Publisher::Naming>& namings,
-                                           const Opened& above, std::set<std::string>& synced);
+  std::set<std::string> directories_above(std::span<const Publication> publications) const;
   bool names_together(std::size_t uploads) {
     return uploads <= kNamedTogether && syncer_.syncs_directories();
   }
@@ -342,60 +335,24 @@ std::vector<Publisher::Naming> SftpBackend::finish_uploads(
   return namings;
 }
 
-/// Opens the directories above all targets, but for the root where there are others.
-SftpBackend::Opened SftpBackend::open_above(std::span<const Publication> publications) const {
-  std::set<RepoPath> paths;
+/// The directories above all targets, but for the root where there are others.
+std::set<std::string> SftpBackend::directories_above(
+    std::span<const Publication> publications) const {
+  std::set<std::string> names;
   for (const Publication& publication : publications) {
     RepoPath path = publication.target;
     do {
       path = parent_of(path);
-      paths.insert(path);
+      names.insert(server_.full(path));
     } while (path.find('/') != path.npos);
   }
-  Opened above{&server_.pool().front()};
-  std::vector<Request> requests;
-  for (const RepoPath& path : paths) {
-    above.names.push_back(server_.full(path));
-    requests.push_back(open_request(above.names.back(), kRead));
-  }
-  above.replies = Server::call_all(*above.client, std::move(requests));
-  return above;
-}
-
-/// Gives names and syncs the directories above them: in one flight where order is kept. Those that
-/// were synced behind the names are added to `synced`.
-std::vector<MoveResult> SftpBackend::publish_and_sync(
-    const std::vector<Publisher::Naming>& namings, const Opened& above,
-    std::set<std::string>& synced) {
-  Publisher::Behind syncs;
-  std::vector<const std::string*> names;
-  for (std::size_t i = 0; i < above.names.size(); ++i) {
-    if (above.replies[i].type != PacketType::handle) continue;
-    syncs.requests.push_back(fsync_request(above.replies[i].handle));
-    names.push_back(&above.names[i]);
-  }
-  syncs.client = above.client;
-  const bool keeps_order = server_.keeps_order(*above.client);
-  const std::vector<MoveResult> results =
-      publisher_.publish(namings, keeps_order ? &syncs : nullptr);
-  const bool is_any_done = std::ranges::count(results, MoveResult::done) > 0;
-  if (!keeps_order && is_any_done)
-    syncs.replies = Server::call_all(*above.client, std::move(syncs.requests));
-  for (const Reply& opened : above.replies)
-    if (opened.type == PacketType::handle)
-      above.client->submit(close_request(opened.handle), [](Reply&&) {});
-  for (std::size_t i = 0; i < syncs.replies.size() && is_any_done; ++i) {
-    if (syncs.replies[i].lost) continue;
-    server_.check(syncs.replies[i], "sync", *names[i]);
-    synced.insert(*names[i]);
-  }
-  return results;
+  return names;
 }
 
 std::vector<MoveResult> SftpBackend::publish(std::span<const Publication> publications) {
   // What a barrier behind a few names will want is had in the flights of the names themselves.
-  std::optional<Opened> above;
-  if (names_together(publications.size())) above = open_above(publications);
+  std::optional<OpenDirectories> above;
+  if (names_together(publications.size())) above.emplace(server_, directories_above(publications));
   const std::vector<Publisher::Naming> namings = finish_uploads(publications);
   std::uint64_t changes;
   {
@@ -404,7 +361,7 @@ std::vector<MoveResult> SftpBackend::publish(std::span<const Publication> public
   }
   std::set<std::string> synced;
   const std::vector<MoveResult> results =
-      above ? publish_and_sync(namings, *above, synced) : publisher_.publish(namings);
+      above ? above->publish(publisher_, namings, synced) : publisher_.publish(namings);
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (results[i] != MoveResult::done) continue;
     own(publications[i].upload).set_published();
