@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "libcore/store/layout.h"
+#include "libcore/store/small_files.h"
 
 namespace reverse {
 
@@ -15,6 +16,10 @@ AskedHead expect_backup(Backend& backend, const std::string& set,
   backend.expect(soon);
   if (!basis || backend.traits().cheap_stat) return {};
   return {basis->token, ask_for_head(backend, basis->token)};
+}
+
+void expect_first_backup(Backend& backend, const std::string& set) {
+  expect_listings(backend, {layout::set_directory(set), layout::kWriting, layout::kManifests});
 }
 
 }  // namespace reverse

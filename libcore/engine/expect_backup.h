@@ -23,4 +23,7 @@ struct AskedHead {
 AskedHead expect_backup(Backend& backend, const std::string& set,
                         const std::optional<PresentSet::Basis>& basis);
 
+/// Likewise of a repository that was just made, for the first revision of `set`.
+void expect_first_backup(Backend& backend, const std::string& set);
+
 }  // namespace reverse

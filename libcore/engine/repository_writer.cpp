@@ -1,5 +1,8 @@
 #include "libcore/engine/repository_writer.h"
 
+#include <functional>
+#include <future>
+
 #include "libcore/base/error.h"
 #include "libcore/base/timestamp.h"
 #include "libcore/hash/hasher.h"
@@ -217,9 +220,12 @@ void RepositoryWriter::remove_temporary(const std::string& name) {
 // --- W3 to W5: the head
 
 void RepositoryWriter::flush_for(const Head& head) {
+  std::future<bool> making;
   if (is_empty_ && made_sets_.insert(head.set()).second)
-    make_set_directory(repository_.backend(), head);
+    making = std::async(std::launch::async, make_set_directory, std::ref(repository_.backend()),
+                        std::cref(head));
   objects_.flush();
+  if (making.valid()) making.get();
 }
 
 RepositoryWriter::Published RepositoryWriter::publish(Head& head) {

@@ -64,12 +64,17 @@ std::vector<RepoPath> named_directories() {
   return directories;
 }
 
-/// Files that an earlier attempt has already put there are whole: names appear only complete.
-void put_files(Backend& backend) {
+/// In the order of `kFiles`.
+std::vector<std::unique_ptr<Upload>> upload_files(Backend& backend) {
   std::vector<std::unique_ptr<Upload>> uploads;
   uploads.push_back(upload_text(backend, kRecoverText, kTextMode));
   uploads.push_back(upload_text(backend, kRestoreScript, kScriptMode));
   uploads.push_back(upload_reserve(backend));
+  return uploads;
+}
+
+/// Files that an earlier attempt has already put there are whole: names appear only complete.
+void put_files(Backend& backend, const std::vector<std::unique_ptr<Upload>>& uploads) {
   std::vector<Publication> publications;
   for (std::size_t i = 0; i < uploads.size(); ++i)
     publications.push_back({uploads[i].get(), *kFiles[i]});
@@ -123,13 +128,13 @@ static void create_as(Backend& backend, const RepositoryInfo& info) {
   if (!is_made) {
     backend.expect_uploads();  // all that whoever makes a repository has
     make_layout(backend, state == LocationState::absent);
-    // On its way with the others, and named when they are durable.
+    // On its way with the others, and named when they and all directories are durable.
     const std::unique_ptr<Upload> upload =
         upload_text(backend, format_repository_info(info), kTextMode);
-    put_files(backend);
-    std::vector<RepoPath> directories = named_directories();
-    directories.push_back("");
-    backend.barrier(directories);
+    const std::vector<std::unique_ptr<Upload>> files = upload_files(backend);
+    backend.barrier(named_directories());  // while they are on their way
+    put_files(backend, files);
+    backend.barrier(std::vector<RepoPath>{""});
     const Publication publication{upload.get(), layout::kRepositoryFile};
     if (backend.publish({&publication, 1}).front() != MoveResult::done)
       fail(ErrorKind::exists, "somebody else made a repository in {} at the same time",

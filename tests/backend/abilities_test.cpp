@@ -153,8 +153,8 @@ void play_liar(sftp::ScriptedPeer& peer) {
 TEST_CASE("a server that does nothing of what it confirms is found out", "[sftp]") {
   sftp::ScriptedPeer peer;
   play_liar(peer);
-  const sftp::Server server(std::make_unique<sftp::Pool>("peer", peer.opener(), sftp::PoolOptions{}),
-                            "");
+  const sftp::Server server(
+      std::make_unique<sftp::Pool>("peer", peer.opener(), sftp::PoolOptions{}), "");
   const auto found = sftp::try_abilities(server, "tmp", false);
   REQUIRE(found);
   CHECK(sftp::format_abilities(*found) ==
@@ -169,7 +169,8 @@ TEST_CASE("nothing is found out where the directory for it is missing", "[sftp]"
       std::make_unique<sftp::Pool>(
           "server",
           [] {
-            return std::make_unique<sftp::ChildLink>(Words{"/usr/lib/openssh/sftp-server"}, Words{});
+            return std::make_unique<sftp::ChildLink>(Words{"/usr/lib/openssh/sftp-server"},
+                                                     Words{});
           },
           sftp::PoolOptions{}),
       root.path());

@@ -31,6 +31,7 @@ class Traffic {
         idle_ = std::max(idle_, now_ + round_trip / 2) + work;
         under_way_.push_back({now_, idle_ + round_trip / 2});
       }
+      window_.note_full();
       if (now_ >= half) course.under_way = std::max(course.under_way, under_way_.size() * kWrite);
       now_ = under_way_.front().answered;
       window_.answered(kWrite, under_way_.front().sent, now_);
@@ -78,6 +79,10 @@ TEST_CASE("a line that becomes faster is used to the full, and one that becomes 
 TEST_CASE("a long line is used from the beginning", "[sftp]") {
   OutWindow window(kMost);
   window.answered(20, Clock::time_point{1h}, Clock::time_point{1h} + 50ms);
+  CHECK(window.bytes() >= (1 << 20));
+  // Questions that come one by one do not show what it carries.
+  for (int i = 1; i <= 100; ++i)
+    window.answered(20, Clock::time_point{1h} + i * 60ms, Clock::time_point{1h} + i * 60ms + 50ms);
   CHECK(window.bytes() >= (1 << 20));
 }
 

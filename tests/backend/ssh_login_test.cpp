@@ -5,6 +5,7 @@
 
 #include "libcore/backend/sftp/child_process.h"
 #include "libcore/base/fd.h"
+#include "tests/backend/asking_server.h"
 #include "tests/backend/ssh_fixture.h"
 
 namespace reverse::ssh {
@@ -183,6 +184,38 @@ TEST_CASE("a password is asked for at the terminal only, three times", "[ssh][se
     person.attend(options);
     CHECK(link_error(options).kind() == ErrorKind::permission);
     CHECK(person.asked.empty());
+  }
+}
+
+TEST_CASE("a server's questions are put to the person at the terminal", "[ssh]") {
+  const AskingServer server({{{"Token:", true, "123456"}, {"PIN:", false, "0000"}},
+                             {},  // it has only something to say
+                             {{"Word:", false, "sesame"}}});
+  ConnectOptions options = options_for(server);
+  const Words questions = {"(tester@server) Token: ", "(tester@server) PIN: ",
+                           "(tester@server) Word: "};
+  SECTION("until it lets in") {
+    Person person({"123456", "0000", "sesame"});
+    person.attend(options);
+    CHECK_NOTHROW(open_link(kServer, options));
+    CHECK(person.asked == questions);
+    CHECK(person.echoed == std::vector<bool>{true, false, false});
+  }
+  SECTION("whose wrong answer is refused") {
+    Person person({"123456", "0001"});
+    person.attend(options);
+    const Error error = link_error(options);
+    CHECK(error.kind() == ErrorKind::permission);
+    CHECK(says(error, "refuses the login of 'tester'; tried: questions;"));
+    CHECK(person.asked == Words(questions.begin(), questions.begin() + 2));
+  }
+  SECTION("who may have no answer") {
+    Person person({"123456"});
+    person.attend(options);
+    CHECK(link_error(options).kind() == ErrorKind::permission);
+  }
+  SECTION("and to nobody else") {
+    CHECK(says(link_error(options), "tried: no questions, as nobody can be asked"));
   }
 }
 

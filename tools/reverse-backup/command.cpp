@@ -138,7 +138,10 @@ ExitCode BackupCommand::execute(Invocation& call) {
   if (location.is_remote()) asked = expect_reads(*backend, path, planned.front(), call);
   asked_head_ = &asked;
   OpenedRepository opened = open_for_writing(*backend, *catalog_, open);
-  if (opened.created) call.output.note(creation_note(location, *backend));
+  if (opened.created) {
+    expect_first_backup(*backend, planned.front().host + "/" + planned.front().label);
+    call.output.note(creation_note(location, *backend));
+  }
   return run_all(std::move(planned), call, opened.repository);
 }
 

@@ -9,7 +9,7 @@ namespace {
 constexpr std::size_t kRoom = 192 << 10;  // bytes, whatever the line has shown
 constexpr double kGrowth = 1.25;
 constexpr double kAssumed = 20e6;  // bytes a second, until it is known
-constexpr double kKept = 0.75;  // of what was carried before, where less came since: there may have been less to send
+constexpr double kKept = 0.75;  // of what was carried before, where less came since: it may soon be more again
 constexpr std::chrono::milliseconds kShortest{5};  // time to count in: else a pause of the machine counts too much
 
 }  // namespace
@@ -29,7 +29,8 @@ void OutWindow::answered(std::size_t bytes, Clock::time_point sent, Clock::time_
   const Clock::duration time = now - begin_;
   if (time < std::max<Clock::duration>(round_trip_, kShortest)) return;
   const double carried = static_cast<double>(counted_) * (Seconds(round_trip_) / Seconds(time));
-  carried_ = std::max(carried, kKept * carried_);
+  carried_ = std::max(carried, was_full_ ? kKept * carried_ : carried_);
+  was_full_ = false;
   counted_ = 0;
   begin_ = now;
 }

@@ -17,6 +17,9 @@ class OutWindow {
   explicit OutWindow(std::size_t most) : most_(most) {}
 
   std::size_t bytes() const;
+  /// A request waits because so much is under way. Where none did, there was no more to send: what
+  /// was carried then tells nothing of what the line can carry.
+  void note_full() { was_full_ = true; }
   /// A request of so many bytes was answered.
   void answered(std::size_t bytes, Clock::time_point sent, Clock::time_point now);
 
@@ -25,6 +28,7 @@ class OutWindow {
   Clock::duration round_trip_ = Clock::duration::max();  ///< the shortest there was
   Clock::time_point begin_;                              ///< of what is being counted
   std::size_t counted_ = 0;                              ///< bytes
+  bool was_full_ = false;                                ///< since `begin_`
   double carried_ = 0;                                   ///< bytes in a round trip
 };
 

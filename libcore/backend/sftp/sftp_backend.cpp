@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "libcore/backend/directory_modes.h"
+#include "libcore/backend/sftp/open_directories.h"
 #include "libcore/backend/sftp/prefetch.h"
 #include "libcore/backend/sftp/publisher.h"
 #include "libcore/backend/sftp/server.h"
@@ -25,6 +26,7 @@ namespace {
 constexpr std::size_t kUploadsPerConnection = 64;
 constexpr std::size_t kMostOpen = 2048;  // uploads with an open file
 constexpr std::size_t kOpenUntold = 64;  // where the server does not tell how many it allows
+constexpr std::size_t kNamedTogether = 16;  // so few files get durable names all in the same flight
 
 RepoPath parent_of(const RepoPath& path) {
   std::size_t slash = path.rfind('/');
@@ -90,15 +92,11 @@ class SftpBackend final : public Backend,
   [[noreturn]] void throw_given_up(std::string loss) const;
   void note_change(const RepoPath& path);
   void require_generation(unsigned generation) const;
-  /// Directories, and what was answered to opening them.
-  struct Opened {
-    Client* client;
-    std::vector<std::string> names = {};
-    std::vector<Reply> replies = {};
-  };
-  Opened open_above(const RepoPath& target) const;
-  MoveResult publish_and_sync(const Publisher::Naming& naming, const Opened& above,
-                              std::set<std::string>& synced);
+  std::set<std::string> directories_above(std::span<const Publication> publications) const;
+  bool names_together(std::size_t uploads) {
+    return uploads <= kNamedTogether && syncer_.syncs_directories();
+  }
+  void settle(std::span<Upload* const> uploads);
   std::vector<Publisher::Naming> finish_uploads(std::span<const Publication> publications);
 
   const Server server_;
@@ -116,7 +114,8 @@ class SftpBackend final : public Backend,
   std::mutex mutex_;
   std::set<RepoPath> changed_;  ///< directories with names not yet durable; by `mutex_`
   std::map<RepoPath, std::uint32_t> modes_;  ///< of directories that others are made in; by `mutex_`
-  std::set<std::string> synced_;  ///< directories, by the last publication, and not changed since; by `mutex_`
+  std::set<std::string> synced_;  ///< directories, by a publication, and not changed since; by `mutex_`
+  std::uint64_t changes_ = 0;     ///< of names; by `mutex_`
   unsigned covered_ = 0;        ///< generation in which the last barrier was; by `mutex_`
   std::size_t created_ = 0;     ///< by `mutex_`
 };
@@ -147,6 +146,7 @@ SftpBackend::SftpBackend(std::unique_ptr<Pool> pool, const std::string& root,
 
 void SftpBackend::note_change(const RepoPath& path) {
   std::lock_guard lock(mutex_);
+  ++changes_;
   changed_.insert(parent_of(path));
   synced_.erase(server_.full(parent_of(path)));
 }
@@ -296,7 +296,14 @@ std::unique_ptr<Upload> SftpBackend::go_on_with(const std::string& name, const L
 }
 
 bool SftpBackend::make_durable(std::span<Upload* const> uploads) {
-  if (std::ranges::all_of(uploads, [](Upload* one) { return own(one).is_settled(); })) return true;
+  if (names_together(uploads.size())) return false;
+  settle(uploads);
+  return true;
+}
+
+/// Waits until uploads are closed, and durable as far as can be had here.
+void SftpBackend::settle(std::span<Upload* const> uploads) {
+  if (std::ranges::all_of(uploads, [](Upload* one) { return own(one).is_settled(); })) return;
   syncer_.begin_group();
   std::vector<std::string> unsynced;
   unsigned oldest = server_.pool().generation();  // that something was written in
@@ -313,7 +320,6 @@ bool SftpBackend::make_durable(std::span<Upload* const> uploads) {
     if (!syncer_.works()) std::call_once(warned_, [this] { say_that_nothing_lasts(); });
   }
   for (Upload* one : uploads) own(one).set_settled();
-  return true;
 }
 
 /// Waits until the uploads are closed and durable; what names they are to get.
@@ -325,71 +331,47 @@ std::vector<Publisher::Naming> SftpBackend::finish_uploads(
     uploads.push_back(publication.upload);
     namings.push_back({own(publication.upload).path(), server_.full(publication.target)});
   }
-  make_durable(uploads);
+  settle(uploads);
   return namings;
 }
 
-/// Opens the directories above `target`, but for the root where there is another.
-SftpBackend::Opened SftpBackend::open_above(const RepoPath& target) const {
-  Opened above{&server_.pool().front()};
-  std::vector<Request> requests;
-  RepoPath path = target;
-  do {
-    path = parent_of(path);
-    above.names.push_back(server_.full(path));
-    requests.push_back(open_request(above.names.back(), kRead));
-  } while (path.find('/') != path.npos);
-  above.replies = Server::call_all(*above.client, std::move(requests));
-  return above;
-}
-
-/// Gives one name and syncs the directories above it: in one flight where order is kept. Those that
-/// are synced are taken for `synced` only if the name was given.
-MoveResult SftpBackend::publish_and_sync(const Publisher::Naming& naming, const Opened& above,
-                                         std::set<std::string>& synced) {
-  Publisher::Behind syncs;
-  std::vector<const std::string*> names;
-  for (std::size_t i = 0; i < above.names.size(); ++i) {
-    if (above.replies[i].type != PacketType::handle) continue;
-    syncs.requests.push_back(fsync_request(above.replies[i].handle));
-    names.push_back(&above.names[i]);
+/// The directories above all targets, but for the root where there are others.
+std::set<std::string> SftpBackend::directories_above(
+    std::span<const Publication> publications) const {
+  std::set<std::string> names;
+  for (const Publication& publication : publications) {
+    RepoPath path = publication.target;
+    do {
+      path = parent_of(path);
+      names.insert(server_.full(path));
+    } while (path.find('/') != path.npos);
   }
-  syncs.client = above.client;
-  const bool keeps_order = server_.keeps_order(*above.client);
-  const MoveResult result = publisher_.publish({naming}, keeps_order ? &syncs : nullptr)[0];
-  if (!keeps_order && result == MoveResult::done)
-    syncs.replies = Server::call_all(*above.client, std::move(syncs.requests));
-  for (const Reply& opened : above.replies)
-    if (opened.type == PacketType::handle)
-      above.client->submit(close_request(opened.handle), [](Reply&&) {});
-  for (std::size_t i = 0; i < syncs.replies.size() && result == MoveResult::done; ++i) {
-    if (syncs.replies[i].lost) continue;
-    server_.check(syncs.replies[i], "sync", *names[i]);
-    synced.insert(*names[i]);
-  }
-  return result;
+  return names;
 }
 
 std::vector<MoveResult> SftpBackend::publish(std::span<const Publication> publications) {
-  // What a barrier behind a single name will want is had in the flights of the name itself: a head's, above all.
-  std::optional<Opened> above;
-  if (publications.size() == 1 && syncer_.syncs_directories())
-    above = open_above(publications[0].target);
+  // What a barrier behind a few names will want is had in the flights of the names themselves.
+  std::optional<OpenDirectories> above;
+  if (names_together(publications.size())) above.emplace(server_, directories_above(publications));
   const std::vector<Publisher::Naming> namings = finish_uploads(publications);
+  std::uint64_t changes;
+  {
+    std::lock_guard lock(mutex_);
+    changes = changes_;
+  }
   std::set<std::string> synced;
-  std::vector<MoveResult> results;
-  if (above)
-    results.push_back(publish_and_sync(namings[0], *above, synced));
-  else
-    results = publisher_.publish(namings);
+  const std::vector<MoveResult> results =
+      above ? above->publish(publisher_, namings, synced) : publisher_.publish(namings);
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (results[i] != MoveResult::done) continue;
     own(publications[i].upload).set_published();
     note_change(publications[i].target);
     server_.pool().note_progress();
+    ++changes;
   }
   std::lock_guard lock(mutex_);
-  synced_ = std::move(synced);
+  // Where somebody else changed names meanwhile, those may have come after the sync.
+  if (changes_ == changes) synced_.merge(synced);
   return results;
 }
 

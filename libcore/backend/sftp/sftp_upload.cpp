@@ -444,6 +444,7 @@ void SftpUpload::resume() {
 }
 
 bool SftpUpload::read_back(ByteSink& sink) {
+  if (!may_resume() && !is_in_doubt_) return false;  // what failed is told by `finish`
   while (const auto failure = transfer_->wait_closed()) {
     if (!may_resume() || !transfer_->is_lost()) throw_failure(failure->act, failure->reply);
     resume();

@@ -18,10 +18,11 @@ UnderWay::UnderWay(Windows windows)
   }
 }
 
-bool UnderWay::admits(const Request& request) const {
+bool UnderWay::admits(const Request& request) {
   if (count_ == 0) return true;
-  return !free_.empty() && out_bytes_ + weight_of(request) <= out_window_.bytes() &&
-         reply_bytes_ + request.reply_bytes <= reply_window_;
+  const bool fits_out = out_bytes_ + weight_of(request) <= out_window_.bytes();
+  if (!fits_out) out_window_.note_full();
+  return fits_out && !free_.empty() && reply_bytes_ + request.reply_bytes <= reply_window_;
 }
 
 std::uint32_t UnderWay::add(const Request& request, Client::Done done) {

@@ -22,7 +22,7 @@ class UnderWay {
   void bound_replies(std::size_t bytes) { reply_window_ = bytes; }
 
   /// False while a window is full. One request at least is always admitted.
-  bool admits(const Request& request) const;
+  bool admits(const Request& request);
   /// Keeps whom to answer; the request's number, which no other has that is under way.
   std::uint32_t add(const Request& request, Client::Done done);
 
