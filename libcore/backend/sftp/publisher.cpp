@@ -89,6 +89,7 @@ std::vector<Reply> Publisher::ask(Way way, const std::vector<Naming>& namings,
   if (way == Way::none)
     fail(ErrorKind::permission, "publish {}: this account may neither rename nor link files there",
          server_.quote(namings.front().to));
+  if (behind) behind->replies.clear();  // of an earlier try: nothing lay behind these names
   const bool links = way == Way::link || way == Way::link_and_leave;
   std::vector<Request> looks, requests;
   for (const auto& [from, to] : namings) {
