@@ -13,8 +13,7 @@ namespace {
 
 constexpr std::size_t kFilesAtOnce = 4096;
 constexpr std::size_t kArgumentFiles = 64;
-constexpr std::size_t kLongestLine = 8192;      // longer ones are none of ours
-constexpr std::chrono::seconds kProbeTime{10};  // for two small files
+constexpr std::size_t kLongestLine = 8192;  // longer ones are none of ours
 
 /// Cuts what comes into lines.
 class Lines {
@@ -109,13 +108,14 @@ std::vector<HashCommand> candidates(DigestKind kind) {
 }  // namespace
 
 std::unique_ptr<RemoteHasher> RemoteHasher::find(RemoteShell& shell, std::span<const Known> known,
-                                                 const std::stop_token& stop) {
+                                                 const std::stop_token& stop,
+                                                 std::chrono::milliseconds limit) {
   const DigestKind kind = known.front().sums.digest.kind();
   for (HashCommand& command : candidates(kind)) {
     auto hasher = std::make_unique<RemoteHasher>(shell, std::move(command), kind);
     const std::size_t count = std::min(known.size(), hasher->command().most);
     try {
-      if (hasher->tells_right(known.first(count), stop)) return hasher;
+      if (hasher->tells_right(known.first(count), stop, limit)) return hasher;
     } catch (const Error& error) {
       const bool none_run = error.kind() == ErrorKind::usage || error.kind() == ErrorKind::busy;
       if (none_run) return nullptr;
@@ -125,12 +125,13 @@ std::unique_ptr<RemoteHasher> RemoteHasher::find(RemoteShell& shell, std::span<c
   return nullptr;
 }
 
-bool RemoteHasher::tells_right(std::span<const Known> known, const std::stop_token& stop) const {
+bool RemoteHasher::tells_right(std::span<const Known> known, const std::stop_token& stop,
+                               std::chrono::milliseconds limit) const {
   std::vector<ProofTask> tasks;
   for (const Known& file : known) tasks.push_back({file.path, file.sums.size});
   if (command_for(tasks).line.empty()) return false;
   Progress progress;  // nothing that anybody waits for
-  const auto proofs = ask(tasks, progress, stop, kProbeTime);
+  const auto proofs = ask(tasks, progress, stop, limit);
   for (std::size_t i = 0; i < known.size(); ++i) {
     const Sums& wanted = known[i].sums;
     const bool is_right =

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -35,10 +37,14 @@ class RemoteHasher {
     Sums sums;
   };
 
-  /// The first command that tells the right sums of `known` files (one or two); nullptr if none
-  /// does. Throws `network`, `Cancelled`. `shell` must outlive it.
+  /// How long a command may take for two small files, on a server that has much else to do.
+  static constexpr std::chrono::seconds kProbeTime{30};
+
+  /// The first command that tells the right sums of `known` files (one or two) within `limit`;
+  /// nullptr if none does. Throws `network`, `Cancelled`. `shell` must outlive it.
   static std::unique_ptr<RemoteHasher> find(RemoteShell& shell, std::span<const Known> known,
-                                            const std::stop_token& stop);
+                                            const std::stop_token& stop,
+                                            std::chrono::milliseconds limit = kProbeTime);
 
   RemoteHasher(RemoteShell& shell, HashCommand command, DigestKind kind)
       : shell_(shell), command_(std::move(command)), kind_(kind) {}
@@ -55,7 +61,8 @@ class RemoteHasher {
       std::optional<std::chrono::milliseconds> timeout = {}) const;
 
  private:
-  bool tells_right(std::span<const Known> known, const std::stop_token& stop) const;
+  bool tells_right(std::span<const Known> known, const std::stop_token& stop,
+                   std::chrono::milliseconds limit) const;
   RemoteCommand command_for(std::span<const ProofTask> tasks) const;
 
   RemoteShell& shell_;

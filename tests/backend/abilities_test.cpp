@@ -22,7 +22,7 @@ constexpr const char* kOnlyAdd =
 /// What is remembered of a server, and how often it was written.
 struct Memory {
   std::map<std::string, std::string> texts;
-  int kept = 0;
+  std::atomic<int> kept = 0;  ///< counted by a thread of the backend once `texts` has it
 
   sftp::AbilityMemory functions() {
     return {.recall = [this](const std::string& greeting) -> std::optional<std::string> {

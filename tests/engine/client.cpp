@@ -1,8 +1,5 @@
 #include "tests/engine/client.h"
 
-#include <unistd.h>
-
-#include <cstdlib>
 #include <filesystem>
 
 #include "libcore/base/fd.h"
@@ -13,6 +10,7 @@
 #include "libcore/engine/revisions.h"
 #include "libcore/hash/hasher.h"
 #include "libcore/store/layout.h"
+#include "tests/engine/in_memory.h"
 
 namespace reverse {
 
@@ -40,10 +38,8 @@ void RecordingObserver::problem(const Problem& problem) {
 // --- repositories
 
 ScratchDir::ScratchDir() {
-  const std::string outer = std::getenv("TMPDIR");
-  if (::access("/dev/shm", W_OK) == 0) ::setenv("TMPDIR", "/dev/shm", 1);
+  const TemporariesInMemory here;
   directory_ = std::make_unique<TempDir>();
-  ::setenv("TMPDIR", outer.c_str(), 1);
 }
 
 std::unique_ptr<FaultBackend> Place::connect() const {

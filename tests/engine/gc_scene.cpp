@@ -116,7 +116,7 @@ void check_all_restore(const Place& place, const RevisionTrees& expected) {
   for (const Head& head : heads_of(place)) {
     const std::string revision = head.revision();
     CAPTURE(revision);
-    TempDir target;
+    const auto target = in_memory<TempDir>();
     const Restored restored = restore(place, revision, target.path());
     CHECK(restored.report.damaged + restored.report.failed == 0);
     REQUIRE(expected.count(revision) == 1);

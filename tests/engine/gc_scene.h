@@ -5,6 +5,7 @@
 
 #include "libcore/engine/gc.h"
 #include "tests/engine/client.h"
+#include "tests/engine/in_memory.h"
 #include "tests/engine/tree_facts.h"
 #include "tests/support/temp_tree.h"
 
@@ -51,7 +52,7 @@ struct Versions {
   std::string back_up(int version);
   void check_all_restore() const { reverse::check_all_restore(place, expected); }
 
-  TempTree source;
+  TempTree source = in_memory<TempTree>();
   Place place;
   Client client;
   RevisionTrees expected;

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "tests/engine/client.h"
+#include "tests/engine/in_memory.h"
 #include "tests/engine/test_clock.h"
 #include "tests/engine/tree_facts.h"
 #include "tests/support/temp_tree.h"
@@ -47,12 +48,12 @@ struct Scene {
     CHECK(next.published);
     CHECK(next.head.outcome == Outcome::complete);
     CHECK(defects(place) == Lines{});
-    TempDir target;
+    const auto target = in_memory<TempDir>();
     restore(place, "latest", target.path());
     CHECK(differences(before, facts_of(target.path())) == Lines{});
   }
 
-  TempTree source;
+  TempTree source = in_memory<TempTree>();
   Place place;
   Client client;
   TreeFacts before;

@@ -205,14 +205,17 @@ void Connection::dispatch(ByteView packet) {
   sent.done(std::move(got.reply));
 }
 
-/// The server's text may come in pieces: it is given a moment to be complete.
+/// The server's text may come in pieces: it is given a moment to be complete. What has come by then
+/// is read, however long that takes.
 void Connection::refuse_text() {
   const auto deadline = Link::Clock::now() + kTextTime;
-  while (reader_.rest().size() < kTextShown && Link::Clock::now() < deadline) {
+  while (reader_.rest().size() < kTextShown) {
     const std::optional<std::size_t> size = stream_->try_read(reader_.room());
     if (!size) break;
     reader_.received(*size);
-    if (*size == 0) link_->wait(false, deadline);
+    if (*size > 0) continue;
+    if (Link::Clock::now() >= deadline) break;
+    link_->wait(false, deadline);
   }
   const std::string_view text = reader_.rest().substr(0, kTextShown);
   fail(ErrorKind::unsupported,  // it will not be better next time
