@@ -90,7 +90,8 @@ all_restore
 step "the next gc finishes what others left; every published revision restores"
 expect 0 reverse-gc --json --grace 0 --allow mass-gc ./repo
 all_restore
-[ -z "$(find repo/trash repo/forgotten -type f)" ] || fail "something was left"
+left=$(find repo/trash repo/forgotten -type f)
+[ -z "$left" ] || fail "something was left: $left"
 expect 0 reverse-gc --json --grace 0 ./repo
 [ "$(json gate_closed)" = false ] && [ "$(json unreferenced_kept)" = 0 ] || fail "a second gc still found work"
 gone=$(cat repo/gc/heads/* | grep -c '"removed": true')
