@@ -191,7 +191,7 @@ TEST_CASE("all is tried in few flights", "[sftp]") {
   client.limits();  // greeted
   const std::uint64_t before = client.flights();
   const auto found = sftp::try_abilities(server, root.path() + "/tmp", true);
-  CHECK(client.flights() - before <= 20);  // eight, and some where the machine is busy; forty in turn
+  CHECK(client.flights() - before <= 20);  // thirteen, and some where the machine is busy; forty in turn
   REQUIRE(found);
   CHECK(sftp::format_abilities(*found).find("no") == std::string::npos);
 }

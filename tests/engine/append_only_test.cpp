@@ -99,7 +99,7 @@ TEST_CASE("an account that may only add backs up again and again", "[servers][ro
   SECTION("the owner's gc sweeps what it has to leave, at once") {
     CHECK(files_in(scene.root() + "/tmp") > 40);
     CHECK(scene.collect().temporaries > 40);
-    CHECK(files_in(scene.root() + "/tmp") < 20);  // what was tried, not published: it keeps for a week
+    CHECK(files_in(scene.root() + "/tmp") < 8);  // what was tried, not published: it keeps for a week
   }
   SECTION("the owner's gc removes its revisions, and closes the gate on what it left there (F7)") {
     GcOptions options;

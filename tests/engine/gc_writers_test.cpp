@@ -50,9 +50,10 @@ void collect_with(const Place& place, FaultBackend::Hook hook) {
 /// Everything is whole, and when the last gc has ended nothing that is needed lies in the trash
 /// only (F5): a copy by other means may leave that out.
 void check_after(Trial& trial) {
+  trial.check_all_restore();
   const std::string trash = trial.place.path() + "/trash";
   fs::rename(trash, trash + ".aside");
-  trial.check_all_restore();
+  CHECK(defects(trial.place) == Lines{});
   fs::rename(trash + ".aside", trash);
   collect(trial.place, at_once());
   check_clean(trial.place);

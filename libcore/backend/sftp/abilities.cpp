@@ -74,13 +74,13 @@ class Trial {
   Sizes sizes_of(const std::vector<std::string>& names);
   void remove(const std::vector<std::string>& names);
 
-  void try_creation();
-  void try_order();
+  void try_file();
+  void try_order(const std::string& name, const std::string& handle);
+  void try_modes(const std::string& name);
+  void try_names(const std::string& name);
+  void try_removal(const std::string& name);
   void try_links();
   void try_renames();
-  void try_replacing();
-  void try_removal();
-  void try_file_sync();
   void try_directory_sync();
   void try_command();
   void try_room();
@@ -96,9 +96,8 @@ class Trial {
 std::optional<Abilities> Trial::run() {
   Pipeline side_by_side({});
   for (const auto question :
-       {&Trial::try_creation, &Trial::try_order, &Trial::try_links, &Trial::try_renames,
-        &Trial::try_replacing, &Trial::try_removal, &Trial::try_file_sync,
-        &Trial::try_directory_sync, &Trial::try_command, &Trial::try_room})
+       {&Trial::try_file, &Trial::try_links, &Trial::try_renames, &Trial::try_directory_sync,
+        &Trial::try_command, &Trial::try_room})
     side_by_side.start([this, question] { (this->*question)(); });
   side_by_side.wait();
   if (is_directory_gone_) return std::nullopt;
@@ -161,43 +160,61 @@ void Trial::remove(const std::vector<std::string>& names) {
   ask_all(std::move(removals));
 }
 
-/// A file is made, its mode looked at and changed, and its name asked for once more.
-void Trial::try_creation() {
+/// What can be done with one file, from its creation to its removal: where nothing is removed, few
+/// files are to be left about.
+void Trial::try_file() {
   const std::string name = fresh_name();
   const Reply made = ask(new_file_request(name));
   is_directory_gone_ = is_absent(made);
   found_.create = made.type == PacketType::handle;
   if (!*found_.create) return;
+  try_order(name, made.handle);
+  if (offers("fsync@openssh.com")) found_.sync_files = is_done(ask(fsync_request(made.handle)));
   ask(close_request(made.handle));
+  try_modes(name);
+  try_names(name);
+  try_removal(name);
+}
+
+/// It grows byte by byte and its size is told in between, all in one flight.
+void Trial::try_order(const std::string& name, const std::string& handle) {
+  std::vector<Request> requests;
+  for (std::size_t i = 0; i < kInARow; ++i) {
+    requests.push_back(write_request(handle, i, "x"));
+    requests.push_back(lstat_request(name));
+  }
+  const std::vector<Reply> replies = ask_all(std::move(requests));
+  found_.keeps_order = true;
+  for (std::size_t i = 0; i < kInARow; ++i)
+    if (replies[2 * i + 1].attributes.size != i + 1) found_.keeps_order = false;
+}
+
+void Trial::try_modes(const std::string& name) {
   found_.mode_at_creation = has_mode(name, kMode);
   found_.set_mode =
       is_done(ask(set_mode_request(name, kOtherMode))) && has_mode(name, kOtherMode);
-  const Reply again = ask(new_file_request(name));
-  found_.exclusive_create = again.type != PacketType::handle;
-  if (!*found_.exclusive_create) ask(close_request(again.handle));
+}
+
+/// Its name is asked for once more, and in capitals.
+void Trial::try_names(const std::string& name) {
   std::string shouted = name;
   for (std::size_t i = directory_.size(); i < shouted.size(); ++i)
     shouted[i] = static_cast<char>(std::toupper(static_cast<unsigned char>(shouted[i])));
   found_.case_sensitive = !look(shouted);
-  remove({name});
+  const Reply again = ask(new_file_request(name));
+  found_.exclusive_create = again.type != PacketType::handle;
+  if (!*found_.exclusive_create) ask(close_request(again.handle));
 }
 
-/// A file grows byte by byte and its size is told in between, all in one flight.
-void Trial::try_order() {
-  const std::string name = fresh_name();
-  const Reply opened = ask(new_file_request(name));
-  if (opened.type != PacketType::handle) return;
-  std::vector<Request> requests;
-  for (std::size_t i = 0; i < kInARow; ++i) {
-    requests.push_back(write_request(opened.handle, i, "x"));
-    requests.push_back(lstat_request(name));
-  }
-  const std::vector<Reply> replies = ask_all(std::move(requests));
-  ask(close_request(opened.handle));
-  found_.keeps_order = true;
-  for (std::size_t i = 0; i < kInARow; ++i)
-    if (replies[2 * i + 1].attributes.size != i + 1) found_.keeps_order = false;
-  remove({name});
+/// It is removed, and if that works a directory is made twice: where nothing is removed, none are
+/// left about.
+void Trial::try_removal(const std::string& name) {
+  found_.remove = is_done(ask(remove_request(name))) && !look(name);
+  if (!*found_.remove) return;
+  const std::string directory = fresh_name();
+  if (!is_done(ask(make_directory_request(directory, 0700)))) return;
+  found_.exclusive_directories = !is_done(ask(make_directory_request(directory, 0700)));
+  ask(remove_directory_request(directory));
 }
 
 /// A file gets a second name, which must not live by the first: that is removed, where it can be.
@@ -213,51 +230,31 @@ void Trial::try_links() {
   remove({made[0], link});
 }
 
-/// A file is given a free name, then one that is taken.
+/// A file is given a free name, then one that is taken; another one takes that in one step. What is
+/// to be in the way is made only where anything moves.
 void Trial::try_renames() {
-  const std::vector<std::string> made = make({2, 1});
+  const std::vector<std::string> made = make({2});
   if (made.empty()) return;
-  const std::string &first = made[0], &taken = made[1], second = fresh_name();
+  const std::string &first = made[0], second = fresh_name();
+  const bool offers_replacing = offers("posix-rename@openssh.com");
   found_.rename = is_done(ask(rename_request(first, second))) && sizes_of({second}) == Sizes{2};
-  if (*found_.rename) {
-    ask(rename_request(second, taken));
-    found_.rename_keeps = sizes_of({second, taken}) == Sizes{2, 1};
+  found_.replace = false;
+  const bool anything_moves =
+      *found_.rename ||
+      (offers_replacing && is_done(ask(posix_rename_request(first, second))));
+  const std::vector<std::string> more =
+      anything_moves ? make({1, 3}) : std::vector<std::string>();
+  if (!more.empty()) {
+    const std::string &taken = more[0], &third = more[1];
+    if (*found_.rename) {
+      ask(rename_request(second, taken));
+      found_.rename_keeps = sizes_of({second, taken}) == Sizes{2, 1};
+    }
+    found_.replace = offers_replacing && is_done(ask(posix_rename_request(third, taken))) &&
+                     sizes_of({taken}) == Sizes{3};
+    remove(more);
   }
-  remove({first, second, taken});
-}
-
-/// A file is given the name of another, in whose place it then is.
-void Trial::try_replacing() {
-  const std::vector<std::string> made = make({2, 1});
-  if (made.empty()) return;
-  found_.replace = offers("posix-rename@openssh.com") &&
-                   is_done(ask(posix_rename_request(made[0], made[1]))) &&
-                   sizes_of({made[1]}) == Sizes{2};
-  remove(made);
-}
-
-/// A file is removed, and if that works a directory is made twice: where nothing is removed, none
-/// are left about.
-void Trial::try_removal() {
-  const std::vector<std::string> made = make({1});
-  if (made.empty()) return;
-  found_.remove = is_done(ask(remove_request(made[0]))) && !look(made[0]);
-  if (!*found_.remove) return;
-  const std::string directory = fresh_name();
-  if (!is_done(ask(make_directory_request(directory, 0700)))) return;
-  found_.exclusive_directories = !is_done(ask(make_directory_request(directory, 0700)));
-  ask(remove_directory_request(directory));
-}
-
-void Trial::try_file_sync() {
-  if (!offers("fsync@openssh.com")) return;
-  const std::string name = fresh_name();
-  const Reply opened = ask(new_file_request(name));
-  if (opened.type != PacketType::handle) return;
-  ask(write_request(opened.handle, 0, "x"));
-  found_.sync_files = is_done(ask(fsync_request(opened.handle)));
-  ask(close_request(opened.handle));
-  remove({name});
+  remove({first, second});
 }
 
 void Trial::try_directory_sync() {
