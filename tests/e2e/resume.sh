@@ -36,6 +36,7 @@ settle
 broken_off() {
   local code=0
   echo "$3" >most
+  : >sent # what is counted is of this run alone
   env --default-signal=INT reverse --ssh-command "$PWD/connect" --connections 1 --no-remote-exec ./src "nas:$PWD/repo" >stdout 2>stderr &
   local pid=$!
   wait_for eval "[ \"\$(sent)\" -ge $(($3 * 2 / 3)) ]"

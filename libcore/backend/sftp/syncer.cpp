@@ -20,16 +20,21 @@ std::string shell_quoted(const std::string& text) {
 
 }  // namespace
 
-bool sync_by_command(Client& client, const std::string& path) {
+bool sync_by_command(Client& client, const std::string& path, std::string* trouble) {
+  std::string why;
   try {
     // Elsewhere than on Linux `sync` may return before anything is written.
     const CommandResult result =
         client.run(fmt::format("sync -f -- {} && uname -s", shell_quoted(path)));
-    return result.exit_code == 0 && result.output == "Linux\n";
+    if (result.exit_code == 0 && result.output == "Linux\n") return true;
+    why = fmt::format("exit code {}, it printed '{}'", result.exit_code,
+                      printable(result.output + result.errors));
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::network) throw;
-    return false;
+    why = error.what();
   }
+  if (trouble != nullptr) *trouble = why;
+  return false;
 }
 
 Syncer::Syncer(const Server& server, KnownAbilities& abilities, Durability durability,
@@ -101,11 +106,13 @@ void Syncer::sync_files(const std::vector<std::string>& files) {
 
 /// Syncs everything by the command. False where that does not work any more, and fsync may.
 bool Syncer::sync_all(const std::string& path) {
-  const bool works = sync_by_command(server_.pool().front(), path);
+  std::string trouble;
+  const bool works = sync_by_command(server_.pool().front(), path, &trouble);
   {
     std::lock_guard lock(mutex_);
     if (!works && command_ == Command::works)
-      fail(ErrorKind::io, "sync {}: the server's command `sync -f` failed", server_.quote(path));
+      fail(ErrorKind::io, "sync {}: the server's command `sync -f` failed: {}", server_.quote(path),
+           trouble);
     const bool was_remembered = command_ == Command::remembered;
     command_ = works ? Command::works : Command::refused;
     if (works || !was_remembered) return works || !offers_fsync();

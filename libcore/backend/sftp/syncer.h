@@ -12,8 +12,8 @@
 namespace reverse::sftp {
 
 /// Makes a server's file system durable by a command in its shell; true if that is known to have worked for the very
-/// file or directory that SFTP calls `path`.
-bool sync_by_command(Client& client, const std::string& path);
+/// file or directory that SFTP calls `path`. What was wrong otherwise goes to `trouble`. Throws if the connection is lost.
+bool sync_by_command(Client& client, const std::string& path, std::string* trouble = nullptr);
 
 /// Makes files and names durable on the server: one by one by fsync@openssh.com, or everything at
 /// once by the command `sync -f`, whichever is cheaper and works. Thread-safe.
