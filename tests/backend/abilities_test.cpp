@@ -1,7 +1,9 @@
 #include "libcore/backend/sftp/abilities.h"
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <thread>
@@ -9,6 +11,7 @@
 #include "libcore/backend/sftp/wire.h"
 #include "tests/backend/conformance.h"
 #include "tests/backend/scripted_peer.h"
+#include "tests/backend/ssh_fixture.h"
 #include "tests/support/links.h"
 
 namespace reverse {
@@ -300,6 +303,50 @@ TEST_CASE("the command sync -f is run as it is remembered, and remembered otherw
   CHECK(memory.kept == 0);
   publish_many("fourth", {"false"}, is_kept);  // no command works there any more
   CHECK(memory.texts.begin()->second.find("sync_command: no") != std::string::npos);
+}
+
+TEST_CASE("files are synced one by one where the command is not run any more, and not where it failed", "[sftp]") {
+  const Root root;
+  const std::string code = root.path() + "/code";  // with which every later command ends
+  const Words shell{"sh", "-c", "[ ! -e " + code + " ] || exit $(cat " + code + "); eval \"$1\"", "shell"};
+  std::atomic<int> commands = 0;
+  const auto open = [&]() -> std::unique_ptr<sftp::Link> {
+    return std::make_unique<CommandsLink>(
+        std::make_unique<sftp::ChildLink>(Words{"/usr/lib/openssh/sftp-server"}, shell), commands);
+  };
+  const auto backend =
+      sftp::open_sftp_backend(std::make_unique<sftp::Pool>("server", open, sftp::PoolOptions{}),
+                              root.path(), sftp::SftpOptions{});
+  int round = 0;
+  const auto publish_group = [&] {
+    std::vector<std::unique_ptr<Upload>> uploads;
+    std::vector<Publication> group;
+    ++round;
+    for (int i = 0; i < 40; ++i) {
+      const std::string name = fmt::format("{}.{}", round, i);
+      uploads.push_back(upload(*backend, "tmp/" + name, name));
+      group.push_back({uploads.back().get(), "objects/" + name});
+    }
+    return backend->publish(group);
+  };
+  const auto is_done = [](MoveResult result) { return result == MoveResult::done; };
+  // It is tried beside the first groups; once it is relied on, each group takes one command.
+  for (int relied_on = 0; relied_on < 3;) {
+    const int before = commands;
+    publish_group();
+    relied_on = commands == before + 1 ? relied_on + 1 : 0;
+    REQUIRE(round < 100);
+  }
+  SECTION("not run") {
+    std::ofstream(code) << 254;
+    CHECK(std::ranges::all_of(publish_group(), is_done));
+  }
+  SECTION("failed") {
+    std::ofstream(code) << 1;
+    const Error error = ssh::error_of([&] { publish_group(); });
+    CHECK(error.kind() == ErrorKind::io);
+    CHECK(std::string(error.what()).find("exit code 1") != std::string::npos);
+  }
 }
 
 /// A repository's place at a peer, whose abilities are kept in `memory`.

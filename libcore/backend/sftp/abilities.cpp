@@ -267,7 +267,8 @@ void Trial::try_directory_sync() {
 }
 
 void Trial::try_command() {
-  if (run_commands_) found_.sync_command = sync_by_command(client_, directory_);
+  if (run_commands_)
+    found_.sync_command = sync_by_command(client_, directory_).result == SyncRun::Result::done;
 }
 
 void Trial::try_room() {

@@ -10,6 +10,7 @@ namespace {
 constexpr std::size_t kTryAt = 4;        // uploads: then it is worth to know whether commands work
 constexpr std::size_t kSyncedEach = 16;  // of a group; more are cheaper by a command
 constexpr std::size_t kDirectoriesEach = 16;
+constexpr int kSyncFailed = 1;  // its exit code then, of GNU and busybox; a shell that cannot run it has others
 
 /// A shell's spelling of `text` that stands for nothing else.
 std::string shell_quoted(const std::string& text) {
@@ -20,21 +21,19 @@ std::string shell_quoted(const std::string& text) {
 
 }  // namespace
 
-bool sync_by_command(Client& client, const std::string& path, std::string* trouble) {
-  std::string why;
+SyncRun sync_by_command(Client& client, const std::string& path) {
   try {
     // Elsewhere than on Linux `sync` may return before anything is written.
-    const CommandResult result =
+    const CommandResult run =
         client.run(fmt::format("sync -f -- {} && uname -s", shell_quoted(path)));
-    if (result.exit_code == 0 && result.output == "Linux\n") return true;
-    why = fmt::format("exit code {}, it printed '{}'", result.exit_code,
-                      printable(result.output + result.errors));
+    if (run.exit_code == 0 && run.output == "Linux\n") return {};
+    return {run.exit_code == kSyncFailed ? SyncRun::Result::failed : SyncRun::Result::not_run,
+            fmt::format("exit code {}, and it said '{}'", run.exit_code,
+                        printable(run.output + run.errors))};
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::network) throw;
-    why = error.what();
+    return {SyncRun::Result::not_run, error.what()};
   }
-  if (trouble != nullptr) *trouble = why;
-  return false;
 }
 
 Syncer::Syncer(const Server& server, KnownAbilities& abilities, Durability durability,
@@ -85,7 +84,7 @@ void Syncer::find_out(const std::string& path) {
     const std::optional<Abilities> known = abilities_.known();
     if (known && known->sync_command)
       found = *known->sync_command ? Command::remembered : Command::refused;
-    else if (sync_by_command(server_.pool().front(), path))
+    else if (sync_by_command(server_.pool().front(), path).result == SyncRun::Result::done)
       found = Command::works;
   } catch (const std::exception&) {
     // Then files are synced one by one.
@@ -104,15 +103,18 @@ void Syncer::sync_files(const std::vector<std::string>& files) {
        server_.quote(files.front()));
 }
 
-/// Syncs everything by the command. False where that does not work any more, and fsync may.
+/// Syncs everything by the command. False where that was not run, and fsync may be.
 bool Syncer::sync_all(const std::string& path) {
-  std::string trouble;
-  const bool works = sync_by_command(server_.pool().front(), path, &trouble);
+  const SyncRun run = sync_by_command(server_.pool().front(), path);
+  const bool works = run.result == SyncRun::Result::done;
   {
     std::lock_guard lock(mutex_);
-    if (!works && command_ == Command::works)
+    if (command_ == Command::works && !works) {
+      // A server that is out of processes for a moment will run it again.
+      if (run.result == SyncRun::Result::not_run && offers_fsync()) return false;
       fail(ErrorKind::io, "sync {}: the server's command `sync -f` failed: {}", server_.quote(path),
-           trouble);
+           run.trouble);
+    }
     const bool was_remembered = command_ == Command::remembered;
     command_ = works ? Command::works : Command::refused;
     if (works || !was_remembered) return works || !offers_fsync();

@@ -11,9 +11,19 @@
 
 namespace reverse::sftp {
 
-/// Makes a server's file system durable by a command in its shell; true if that is known to have worked for the very
-/// file or directory that SFTP calls `path`. What was wrong otherwise goes to `trouble`. Throws if the connection is lost.
-bool sync_by_command(Client& client, const std::string& path, std::string* trouble = nullptr);
+struct SyncRun {
+  enum class Result {
+    done,     ///< it is known to have worked for the very file or directory that was named
+    failed,   ///< it says so: then bytes may be lost, and whoever asks after it may not be told
+    not_run,  ///< as far as is known nothing was synced
+  };
+  Result result = Result::done;
+  std::string trouble;  ///< in words, unless it is done
+};
+
+/// Makes a server's file system durable by a command in its shell, where that sees what SFTP calls `path`. Throws where
+/// the connection is lost.
+SyncRun sync_by_command(Client& client, const std::string& path);
 
 /// Makes files and names durable on the server: one by one by fsync@openssh.com, or everything at
 /// once by the command `sync -f`, whichever is cheaper and works. Thread-safe.
