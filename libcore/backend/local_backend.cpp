@@ -145,8 +145,16 @@ class LocalBackend final : public Backend, public DirectoryModes {
   std::optional<std::uint64_t> free_bytes() override { return free_bytes_at(root_); }
 
  private:
+  struct MadeFile {
+    std::string directory;
+    std::uint32_t mode;
+    bool operator==(const MadeFile&) const = default;
+  };
+
   std::string full(const RepoPath& path) const;
   std::uint32_t file_mask();
+  bool is_mode_kept(const MadeFile& made);
+  void note_mode_kept(const MadeFile& made);
   void note_change(const std::string& path);
 
   const std::string root_;
@@ -156,6 +164,7 @@ class LocalBackend final : public Backend, public DirectoryModes {
   std::mutex mutex_;
   std::set<std::string> changed_;           ///< directories with names not yet durable; by `mutex_`
   std::optional<std::uint32_t> file_mask_;  ///< by `mutex_`
+  std::optional<MadeFile> mode_kept_;  ///< the last such file kept its mode, so others will; by `mutex_`
 };
 
 std::string LocalBackend::full(const RepoPath& path) const {
@@ -179,6 +188,15 @@ std::uint32_t LocalBackend::file_mask() {
   return *file_mask_;
 }
 
+bool LocalBackend::is_mode_kept(const MadeFile& made) {
+  std::lock_guard lock(mutex_);
+  return mode_kept_ == made;
+}
+
+void LocalBackend::note_mode_kept(const MadeFile& made) {
+  std::lock_guard lock(mutex_);
+  mode_kept_ = made;
+}
 
 std::optional<FileStat> LocalBackend::stat(const RepoPath& path) {
   std::string name = full(path);
@@ -236,7 +254,12 @@ void LocalBackend::forget_cached(const RepoPath& path) {
 
 std::unique_ptr<Upload> LocalBackend::create(const RepoPath& path, std::uint32_t mode) {
   sync_.begin();
-  return std::make_unique<LocalUpload>(full(path), mode & file_mask(), sync_);
+  const std::string name = full(path);
+  const MadeFile made{parent_of(name), mode & file_mask()};
+  const bool is_known = is_mode_kept(made);
+  auto upload = std::make_unique<LocalUpload>(name, made.mode, is_known, sync_);
+  if (!is_known && upload->is_mode_kept()) note_mode_kept(made);
+  return upload;
 }
 
 std::vector<MoveResult> LocalBackend::publish(std::span<const Publication> publications) {

@@ -29,10 +29,11 @@ void write_at(int fd, ByteView bytes, std::uint64_t offset, const std::string& p
 
 }  // namespace
 
-LocalUpload::LocalUpload(std::string path, std::uint32_t mode, LocalSync& sync)
-    : path_(std::move(path)), sync_(sync) {
+LocalUpload::LocalUpload(std::string path, std::uint32_t mode, bool is_mode_kept, LocalSync& sync)
+    : path_(std::move(path)), sync_(sync), is_mode_kept_(is_mode_kept) {
   fd_ = UniqueFd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
   if (!fd_) throw_local(errno, "create", path_);
+  if (is_mode_kept) return;
   try {
     apply_mode(mode);
   } catch (...) {
@@ -50,8 +51,8 @@ LocalUpload::~LocalUpload() {
 void LocalUpload::apply_mode(std::uint32_t mode) {
   struct stat info;
   if (::fstat(fd_.get(), &info) != 0) throw_local(errno, "stat", path_);
-  if ((info.st_mode & 07777) != mode && ::fchmod(fd_.get(), mode) != 0 &&
-      !lacks_permission_bits(errno))
+  is_mode_kept_ = (info.st_mode & 07777) == mode;
+  if (!is_mode_kept_ && ::fchmod(fd_.get(), mode) != 0 && !lacks_permission_bits(errno))
     throw_local(errno, "chmod", path_);
 }
 

@@ -14,15 +14,17 @@ namespace reverse {
 /// One thread at a time; refers to the `LocalSync` given.
 class LocalUpload final : public Upload {
  public:
-  /// Creates the file `path` (full) with exactly `mode`, whatever the umask. Throws `exists`,
-  /// `not_found`.
-  LocalUpload(std::string path, std::uint32_t mode, LocalSync& sync);
+  /// Creates the file `path` (full) with exactly `mode`, whatever the umask. `is_mode_kept`: the system is known to give
+  /// files there the mode that they are made with. Throws `exists`, `not_found`.
+  LocalUpload(std::string path, std::uint32_t mode, bool is_mode_kept, LocalSync& sync);
   ~LocalUpload() override;
 
   void write(ByteView bytes) override;
   void close() override;
 
   const std::string& path() const { return path_; }
+  /// True if the system gave the file the mode that it was made with.
+  bool is_mode_kept() const { return is_mode_kept_; }
   /// The name was given away: nothing is removed on destruction.
   void set_published() { state_ = State::published; }
 
@@ -46,6 +48,7 @@ class LocalUpload final : public Upload {
   LocalSync& sync_;
   UniqueFd fd_;
   State state_ = State::writing;
+  bool is_mode_kept_;
   bool keeps_descriptor_ = false;
   bool ends_in_hole_ = false;
   std::uint64_t offset_ = 0;  ///< where `buffer_` belongs

@@ -6,12 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -101,6 +101,12 @@ class ObjectWriter {
     bool is_put = false;  // false: claimed, and may yet be given up
   };
 
+  struct HashName {
+    std::size_t operator()(const ObjectName& name) const {
+      return std::hash<Digest>{}(name.digest);
+    }
+  };
+
   void release(const ObjectName& name);
   bool has_room(std::uint64_t bytes) const;
   void wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& condition);
@@ -130,7 +136,7 @@ class ObjectWriter {
   std::condition_variable_any committable_;  // for the committing thread
   Group pending_;
   std::uint64_t pending_bytes_ = 0;
-  std::map<ObjectName, InFlight> in_flight_;
+  std::unordered_map<ObjectName, InFlight, HashName> in_flight_;
   std::uint64_t put_ = 0;
   std::uint64_t done_ = 0;
   unsigned hurried_by_ = 0;  // calls that wait for the pending group to be committed

@@ -61,11 +61,15 @@ TEST_CASE("modes do not depend on the umask", "[backend]") {
   CHECK(backend->make_directory(""));
   CHECK(backend->make_directory("d"));
   put(*backend, "d/object", "x");
+  put(*backend, "d/object2", "y");
   auto own = backend->create("d/private", 0600);
+  auto own2 = backend->create("d/private2", 0600);
   CHECK(mode_of(above / "root") == 0700);
   CHECK(mode_of(above / "root/d") == 0700);
-  CHECK(mode_of(above / "root/d/object") == 0444);
-  CHECK(mode_of(above / "root/d/private") == 0600);
+  for (const char* name : {"object", "object2"})
+    CHECK(mode_of(above / (std::string("root/d/") + name)) == 0444);
+  for (const char* name : {"private", "private2"})
+    CHECK(mode_of(above / (std::string("root/d/") + name)) == 0600);
 }
 
 TEST_CASE("a root that is there keeps its mode and passes it on", "[backend]") {
