@@ -76,8 +76,11 @@ TEST_CASE("sync takes revisions, and what they may be told by", "[tools][sync]")
   CHECK(f.summary_of_sync({"-n", "--latest", "1"})["revisions_copied"] == 1);
   CHECK(f.summary_of_sync({"-n", "--since", "2014-01-21"})["revisions_copied"] == 1);
   CHECK(f.summary_of_sync({"-n", "--set", "laptop/*"})["revisions_copied"] == 0);
+  CHECK_THAT(f.sync({"-q", "--set", "laptop/*"}).err,
+             Contains("warning: ") && Contains("no revision fits --set, --host and --tag"));
   const ToolRun run = f.harness.run(sync_tool(), {f.repo(), f.copy(), "desk/home@2014-01-20"});
   CHECK_THAT(run.out, Contains("1 revision copied"));
+  CHECK(f.sync({"-q", "--host", "desk", "--since", "2015-01-01"}).err == "");
   CHECK(f.harness.run(sync_tool(), {f.repo(), f.copy(), "latest:c.txt"}).code == 2);
 }
 

@@ -95,6 +95,14 @@ void tell_report(const SyncReport& report, bool dry_run, std::chrono::duration<d
   output.summary(line);
 }
 
+/// Nothing of the source was left to look at: most likely a filter is misspelt.
+bool fits_nothing(const SyncSelection& selection, const SyncReport& report) {
+  const RevisionFilter& filter = selection.filter;
+  const bool has_filter = !filter.sets.empty() || !filter.hosts.empty() || !filter.tags.empty();
+  return has_filter && !selection.since && report.copied + report.present + report.forgotten +
+                           report.damaged + report.held_back + report.unfinished == 0;
+}
+
 }  // namespace
 
 void tell_revision(const SyncedRevision& revision, bool dry_run, Output& output) {
@@ -125,6 +133,9 @@ ExitCode sync_and_tell(const SyncDeps& deps, const SyncOptions& options, CliObse
   const ExitCode code = report.damaged > 0     ? ExitCode::damage
                         : report.held_back + report.unfinished > 0 ? ExitCode::incomplete
                                                                    : ExitCode::ok;
+  if (fits_nothing(options.selection, report) && !deps.source.all_revisions().empty())
+    call.output.warning("no revision fits --set, --host and --tag: nothing is copied",
+                        deps.source.backend().display(""));
   tell_report(report, options.dry_run, std::chrono::steady_clock::now() - started, code,
               call.output);
   return code;
