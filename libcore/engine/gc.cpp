@@ -92,7 +92,7 @@ GcReport Collection::apply() {
     if (!options_.dry_run) second_look();
   }
   settle_trash();
-  if (report_.gate_closed && !options_.dry_run) make_everything_durable();
+  if ((report_.gate_closed || run_.has_begun()) && !options_.dry_run) make_everything_durable();
   delete_doomed();
   if (!options_.dry_run) delete_remains();
   delete_abandoned_uploads();
@@ -148,7 +148,7 @@ void Collection::take_out() {
         going.push_back(candidate);
     if (going.size() >= kAtOnce || i + 1 == layout::kShards) take_out(std::exchange(going, {}));
   }
-  if (report_.taken_out > 0 && !options_.dry_run) plan_.trash.list();
+  if (run_.has_begun()) plan_.trash.list();  // heads and marks go the same way where no object does
 }
 
 void Collection::take_out(const std::vector<GcCandidate>& candidates) {

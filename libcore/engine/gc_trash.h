@@ -51,6 +51,8 @@ class TakeOut {
   std::vector<bool> move(std::span<const Item> items);
   /// G4: takes an object out. False if it is not there (any more).
   bool take_out(const ObjectName& name);
+  /// True once there was anything to move.
+  bool has_begun() const { return is_made_; }
 
  private:
   Backend& backend_;

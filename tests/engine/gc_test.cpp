@@ -65,6 +65,20 @@ TEST_CASE("without a grace one run frees the space of what was forgotten") {
   f.check_all_restore();
 }
 
+TEST_CASE("without a grace one run leaves nothing of a revision whose contents all stay") {
+  Versions f;
+  f.back_up(0);
+  const std::string twin = f.client.back_up(f.place, f.source.path()).head.revision();
+  forget(f.place, twin);
+  const GcReport report = collect(f.place, at_once());
+  CHECK(report.expired == Lines{twin});
+  CHECK(report.taken_out == 0);
+  CHECK(fs::is_empty(f.place.path() + "/trash"));
+  CHECK(files_below(f.place, "forgotten") == Lines{});
+  CHECK(defects(f.place) == Lines{});
+  f.check_all_restore();
+}
+
 TEST_CASE("nothing goes before its time: the mark's grace, the trash's day, the age of uploads") {
   Versions f;
   const std::string old = f.back_up(0);
