@@ -1,3 +1,4 @@
+#include "libcore/backend/sftp/gathering.h"
 #include "libcore/backend/sftp/out_window.h"
 
 #include <algorithm>
@@ -79,11 +80,40 @@ TEST_CASE("a line that becomes faster is used to the full, and one that becomes 
 TEST_CASE("a long line is used from the beginning", "[sftp]") {
   OutWindow window(kMost);
   window.answered(20, Clock::time_point{1h}, Clock::time_point{1h} + 50ms);
-  CHECK(window.bytes() >= (1 << 20));
+  CHECK(window.bytes() >= (640 << 10));
   // Questions that come one by one do not show what it carries.
   for (int i = 1; i <= 100; ++i)
     window.answered(20, Clock::time_point{1h} + i * 60ms, Clock::time_point{1h} + i * 60ms + 50ms);
-  CHECK(window.bytes() >= (1 << 20));
+  CHECK(window.bytes() >= (640 << 10));
+}
+
+TEST_CASE("small requests of a long line wait for each other while others are under way", "[sftp]") {
+  constexpr std::size_t kSmall = 4000, kMuch = 100'000;
+  Gathering gathering;
+  Clock::time_point now;
+  const auto waits = [&](std::size_t waiting, std::size_t under_way, Clock::duration round_trip) {
+    return gathering.waits(waiting, under_way, round_trip, now);
+  };
+  SECTION("until some time has gone by") {
+    CHECK(waits(kSmall, kMuch, 50ms));
+    CHECK(gathering.end() == now + 5ms);
+    now += 4ms;
+    CHECK(waits(2 * kSmall, kMuch, 50ms));
+    now += 1ms;
+    CHECK_FALSE(waits(3 * kSmall, kMuch, 50ms));
+    CHECK(gathering.end() == std::nullopt);
+  }
+  SECTION("or there are enough of them") {
+    CHECK(waits(kSmall, kMuch, 50ms));
+    CHECK_FALSE(waits(kMuch, kMuch, 50ms));
+    CHECK(gathering.end() == std::nullopt);
+  }
+  SECTION("but nobody waits alone, nor on a near line, nor where it is not known") {
+    CHECK_FALSE(waits(kSmall, kSmall, 50ms));
+    CHECK_FALSE(waits(kSmall, kMuch, 1ms));
+    CHECK_FALSE(waits(kSmall, kMuch, 0ms));
+    CHECK_FALSE(waits(0, kMuch, 50ms));
+  }
 }
 
 }  // namespace

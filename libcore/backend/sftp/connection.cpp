@@ -127,6 +127,7 @@ void Connection::sleep() {
   check_silence();
   auto deadline = now + kLongestSleep;
   if (!greeted_) deadline = std::min(deadline, greeting_deadline_);
+  deadline = std::min(deadline, gathering_.end().value_or(deadline));
   bool to_write = !out_.empty();
   // Where requests wait for a window already, more of them are no news.
   const bool for_requests =
@@ -141,8 +142,16 @@ void Connection::sleep() {
   link_->wait(to_write, deadline);
 }
 
+/// Whether the backlog is held back: soon there may be more of it.
+bool Connection::waits_for_more() {
+  std::size_t waiting = 0;
+  for (auto next = backlog_.begin(); next != backlog_.end() && waiting < Gathering::kEnough; ++next)
+    waiting += weight_of(next->request);
+  return gathering_.waits(waiting, under_way_.out_bytes(), under_way_.round_trip(), Link::Clock::now());
+}
+
 bool Connection::send() {
-  if (out_.empty()) fill();
+  if (out_.empty() && !waits_for_more()) fill();
   if (out_.empty()) return false;
   const ByteView next = ByteView(out_).substr(sent_, link_->best_write());
   const std::size_t size = stream_->try_write(next);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "libcore/backend/sftp/exchange.h"
+#include "libcore/backend/sftp/gathering.h"
 #include "libcore/backend/sftp/packet_reader.h"
 #include "libcore/backend/sftp/running_command.h"
 #include "libcore/backend/sftp/under_way.h"
@@ -32,6 +33,7 @@ class Connection {
  private:
   void serve();
   bool send();
+  bool waits_for_more();
   void fill();
   bool receive();
   void dispatch(ByteView packet);
@@ -56,6 +58,7 @@ class Connection {
   PacketReader reader_;
   UnderWay under_way_;
   std::deque<Queued> backlog_;  ///< not sent yet
+  Gathering gathering_;         ///< of these
   std::vector<Order> orders_;   ///< not started yet
   std::vector<RunningCommand> commands_;
   std::string out_;  ///< being sent, from `sent_` on

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t kRoom = 192 << 10;  // bytes, whatever the line has shown
 constexpr double kGrowth = 1.25;
-constexpr double kAssumed = 20e6;  // bytes a second, until it is known
+constexpr double kAssumed = 8e6;  // bytes a second, until it is known: several connections carry several times as much
 constexpr double kKept = 0.75;  // of what was carried before, where less came since: it may soon be more again
 constexpr std::chrono::milliseconds kShortest{5};  // time to count in: else a pause of the machine counts too much
 

@@ -17,6 +17,10 @@ class OutWindow {
   explicit OutWindow(std::size_t most) : most_(most) {}
 
   std::size_t bytes() const;
+  /// The shortest that a request took; 0 before one was answered.
+  Clock::duration round_trip() const {
+    return round_trip_ == Clock::duration::max() ? Clock::duration(0) : round_trip_;
+  }
   /// A request waits because so much is under way. Where none did, there was no more to send: what
   /// was carried then tells nothing of what the line can carry.
   void note_full() { was_full_ = true; }

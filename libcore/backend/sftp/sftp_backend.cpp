@@ -24,7 +24,7 @@ namespace reverse::sftp {
 namespace {
 
 constexpr std::size_t kUploadsPerConnection = 64;
-constexpr std::size_t kMostOpen = 2048;  // uploads with an open file
+constexpr std::size_t kMostOpen = 1024;  // uploads with an open file: more would only wait in the server
 constexpr std::size_t kOpenUntold = 64;  // where the server does not tell how many it allows
 constexpr std::size_t kNamedTogether = 16;  // so few files get durable names all in the same flight
 

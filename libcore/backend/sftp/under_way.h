@@ -39,6 +39,10 @@ class UnderWay {
   /// Takes out what `find` finds.
   Sent take(std::uint32_t number);
   bool is_empty() const { return count_ == 0; }
+  /// Of all that is under way, as `weight_of` has it.
+  std::size_t out_bytes() const { return out_bytes_; }
+  /// The shortest that a request took; 0 before one was answered.
+  OutWindow::Clock::duration round_trip() const { return out_window_.round_trip(); }
   bool has_extended() const { return extended_ > 0; }
   /// Takes out all there is.
   std::vector<Sent> take_all();
