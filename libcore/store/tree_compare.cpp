@@ -14,6 +14,8 @@ namespace {
 
 using Lines = std::vector<std::string_view>;
 
+constexpr std::uint64_t kMostReadAhead = 4 << 20;  // bytes of pages
+
 /// Appends the lines of `text`, whole ones.
 void append_lines(Lines& lines, std::string_view text) {
   while (!text.empty()) {
@@ -33,11 +35,21 @@ Lines only_in(Lines& lines, Lines& others) {
   return only;
 }
 
-/// A page and the line in it that comes next.
-struct Frame {
+struct PageText {
   PageRef ref;
   std::string text;
+};
+
+void expect_page(const PageText& page) {
+  const std::string& text = page.text;
+  if (!text.starts_with(kPageHeader) || text.back() != '\n' || text.size() == kPageHeader.size())
+    fail(ErrorKind::corrupt, "page {}: not a page of this format", page.ref.page.hex());
+}
+
+/// A page and the line in it that comes next.
+struct Frame : PageText {
   std::size_t at = 0;  // where the line begins
+  std::map<std::size_t, PageText> ahead = {};  // pages that were read ahead, by where their lines begin
 
   bool at_end() const { return at == text.size(); }
   std::string_view line() const {
@@ -50,7 +62,7 @@ struct Frame {
 class Cursor {
  public:
   /// A page that holds nothing but the reference to the root stands above it.
-  Cursor(DigestKind kind, const PageFetcher& fetch, const PageRef* root)
+  Cursor(DigestKind kind, const PagesFetcher& fetch, const PageRef* root)
       : kind_(kind), fetch_(fetch), entries_(kind) {
     if (root == nullptr) return;
     Frame top;
@@ -74,24 +86,24 @@ class Cursor {
   void enter();
 
   /// What is still to come in the open page of `level`, if there is one.
-  Lines lines_to_come(unsigned level) const;
+  Lines lines_to_come(unsigned level);
   PageRef parse_reference(std::string_view line) const;
-  /// The lines of a page that will be entered later; its text is kept until then.
-  std::string_view read_ahead(const PageRef& ref);
+  /// Keeps a page that will be entered later, to which `line` of the open page of `level` refers.
+  /// Its lines, valid until it is entered or that page is left.
+  std::string_view keep(unsigned level, std::string_view line, PageText page);
 
  private:
   const PageRef& page();
   void forget_line();
-  std::string fetch(const PageRef& ref);
+  Frame* open_page(unsigned level);
 
   const DigestKind kind_;
-  const PageFetcher& fetch_;
+  const PagesFetcher& fetch_;
   EntryParser entries_;
   std::vector<Frame> frames_;  // from the root down
   std::optional<Entry> entry_;
   std::optional<PageRef> page_;
   std::optional<std::string> last_path_;
-  std::map<Digest, std::string> kept_;  // pages that were read ahead
 };
 
 PageRef Cursor::parse_reference(std::string_view line) const {
@@ -102,7 +114,10 @@ PageRef Cursor::parse_reference(std::string_view line) const {
 const PageRef& Cursor::page() {
   if (page_) return *page_;
   const Frame& frame = frames_.back();
-  page_ = with_context(frame.ref.page.hex(), [&] { return parse_reference(frame.line()); });
+  const auto ahead = frame.ahead.find(frame.at);
+  page_ = ahead != frame.ahead.end()
+              ? ahead->second.ref
+              : with_context(frame.ref.page.hex(), [&] { return parse_reference(frame.line()); });
   if (page_->level + 1 != frame.ref.level)
     fail(ErrorKind::corrupt, "page {}: level {} below level {}", frame.ref.page.hex(), page_->level,
          frame.ref.level);
@@ -132,41 +147,48 @@ void Cursor::skip() {
 }
 
 void Cursor::enter() {
+  Frame& above = frames_.back();
   Frame below;
   below.ref = page();
-  const auto kept = kept_.find(below.ref.page);
-  below.text = kept == kept_.end() ? fetch(below.ref) : std::move(kept->second);
-  if (kept != kept_.end()) kept_.erase(kept);
+  if (const auto kept = above.ahead.find(above.at); kept != above.ahead.end()) {
+    below.text = std::move(kept->second.text);
+    above.ahead.erase(kept);
+  } else {
+    below.text = std::move(fetch_({&below.ref, 1}).front());
+    expect_page(below);
+  }
   below.at = kPageHeader.size();
   forget_line();
-  frames_.back().skip_line();
+  above.skip_line();
   frames_.push_back(std::move(below));
 }
 
-std::string Cursor::fetch(const PageRef& ref) {
-  std::string text = fetch_(ref);
-  if (!text.starts_with(kPageHeader) || text.back() != '\n' || text.size() == kPageHeader.size())
-    fail(ErrorKind::corrupt, "page {}: not a page of this format", ref.page.hex());
-  return text;
+Frame* Cursor::open_page(unsigned level) {
+  for (Frame& frame : frames_)
+    if (frame.ref.level == level) return &frame;
+  return nullptr;
 }
 
-std::string_view Cursor::read_ahead(const PageRef& ref) {
-  const auto place = kept_.find(ref.page);
-  const std::string& text = place != kept_.end() ? place->second : kept_[ref.page] = fetch(ref);
-  return std::string_view(text).substr(kPageHeader.size());
+std::string_view Cursor::keep(unsigned level, std::string_view line, PageText page) {
+  expect_page(page);
+  Frame& frame = *open_page(level);
+  PageText& kept = frame.ahead[static_cast<std::size_t>(line.data() - frame.text.data())];
+  kept = std::move(page);
+  return std::string_view(kept.text).substr(kPageHeader.size());
 }
 
-Lines Cursor::lines_to_come(unsigned level) const {
+Lines Cursor::lines_to_come(unsigned level) {
   Lines lines;
-  for (const Frame& frame : frames_)
-    if (frame.ref.level == level) append_lines(lines, std::string_view(frame.text).substr(frame.at));
+  if (const Frame* frame = open_page(level))
+    append_lines(lines, std::string_view(frame->text).substr(frame->at));
   return lines;
 }
 
 class Comparison {
  public:
-  Comparison(Cursor& before, Cursor& after, const DifferenceVisitor& visit, const PageHint& hint)
-      : before_(before), after_(after), visit_(visit), hint_(hint) {}
+  Comparison(Cursor& before, Cursor& after, const PagesFetcher& fetch,
+             const DifferenceVisitor& visit, const PageHint& hint)
+      : before_(before), after_(after), fetch_(fetch), visit_(visit), hint_(hint) {}
 
   void run() {
     while (!before_.at_end() && !after_.at_end()) step();
@@ -178,10 +200,12 @@ class Comparison {
   void step();
   void take(Cursor& cursor);
   void look_ahead(unsigned level, bool in_before, bool in_after);
+  void read_leaves(const Lines& of_before, const Lines& of_after);
   void expect(const Cursor& cursor, const Lines& references);
-  static Lines lines_below(Cursor& cursor, const Lines& references);
+  Lines lines_below(Cursor& cursor, unsigned level, const Lines& references);
 
   Cursor &before_, &after_;
+  const PagesFetcher& fetch_;
   const DifferenceVisitor& visit_;
   const PageHint& hint_;
 };
@@ -218,39 +242,73 @@ void Comparison::take(Cursor& cursor) {
   cursor.skip();
 }
 
-/// Of pages just entered, what the other tree's page does not refer to will be read. Of pages of
-/// pages that is read at once, since one wait then serves for all that differs below them.
+/// Of pages just entered, what the other tree's page does not refer to will be read. Where pages are
+/// far away, of pages of pages that is read at once, since one wait then serves for all that differs
+/// below them.
 void Comparison::look_ahead(unsigned level, bool in_before, bool in_after) {
-  if (!hint_ || level == 0) return;
+  if (level == 0 || (!hint_ && level > 1)) return;
   Lines before = before_.lines_to_come(level), after = after_.lines_to_come(level);
   const Lines only_before = in_before ? only_in(before, after) : Lines();
   const Lines only_after = in_after ? only_in(after, before) : Lines();
+  if (!hint_) return read_leaves(only_before, only_after);
   expect(before_, only_before);
   expect(after_, only_after);
   if (level == 1) return;
-  Lines below_before = lines_below(before_, only_before), below_after = lines_below(after_, only_after);
+  Lines below_before = lines_below(before_, level, only_before);
+  Lines below_after = lines_below(after_, level, only_after);
   expect(before_, only_in(below_before, below_after));
   expect(after_, only_in(below_after, below_before));
+}
+
+/// Those that are referred to, as many as memory allows.
+void Comparison::read_leaves(const Lines& of_before, const Lines& of_after) {
+  std::vector<PageRef> refs;
+  std::vector<std::pair<Cursor*, std::string_view>> lines;
+  std::uint64_t bytes = 0;
+  const auto note = [&](Cursor& cursor, std::string_view line) {
+    try {
+      PageRef ref = cursor.parse_reference(line);
+      if ((bytes += ref.size) > kMostReadAhead) return;
+      refs.push_back(std::move(ref));
+      lines.emplace_back(&cursor, line);
+    } catch (const Error&) {  // told when the line is come to
+    }
+  };
+  for (std::string_view line : of_before) note(before_, line);
+  for (std::string_view line : of_after) note(after_, line);
+  std::vector<std::string> texts = fetch_(refs);
+  for (std::size_t i = 0; i < refs.size(); ++i)
+    lines[i].first->keep(1, lines[i].second, {std::move(refs[i]), std::move(texts[i])});
 }
 
 void Comparison::expect(const Cursor& cursor, const Lines& references) {
   for (std::string_view line : references) hint_(cursor.parse_reference(line));
 }
 
-/// All lines of the pages that are referred to.
-Lines Comparison::lines_below(Cursor& cursor, const Lines& references) {
+/// All lines of the pages that lines of the open page of `level` refer to.
+Lines Comparison::lines_below(Cursor& cursor, unsigned level, const Lines& references) {
   Lines lines;
-  for (std::string_view line : references)
-    append_lines(lines, cursor.read_ahead(cursor.parse_reference(line)));
+  for (std::string_view line : references) {
+    const PageRef ref = cursor.parse_reference(line);
+    append_lines(lines, cursor.keep(level, line, {ref, std::move(fetch_({&ref, 1}).front())}));
+  }
   return lines;
 }
 
 }  // namespace
 
-void compare_trees(DigestKind kind, const PageFetcher& fetch, const PageRef* before,
+PagesFetcher one_by_one(PageFetcher fetch) {
+  return [fetch = std::move(fetch)](std::span<const PageRef> pages) {
+    std::vector<std::string> texts;
+    for (const PageRef& page : pages) texts.push_back(fetch(page));
+    return texts;
+  };
+}
+
+void compare_trees(DigestKind kind, const PagesFetcher& fetch, const PageRef* before,
                    const PageRef& after, const DifferenceVisitor& visit, const PageHint& hint) {
   Cursor of_before(kind, fetch, before), of_after(kind, fetch, &after);
-  Comparison(of_before, of_after, visit, hint).run();
+  Comparison(of_before, of_after, fetch, visit, hint).run();
 }
 
 }  // namespace reverse
