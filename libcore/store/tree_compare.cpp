@@ -14,7 +14,7 @@ namespace {
 
 using Lines = std::vector<std::string_view>;
 
-constexpr std::uint64_t kMostReadAhead = 4 << 20;  // bytes of pages
+constexpr std::size_t kReadTogether = 16;  // pages
 
 /// Appends the lines of `text`, whole ones.
 void append_lines(Lines& lines, std::string_view text) {
@@ -49,7 +49,8 @@ void expect_page(const PageText& page) {
 /// A page and the line in it that comes next.
 struct Frame : PageText {
   std::size_t at = 0;  // where the line begins
-  std::map<std::size_t, PageText> ahead = {};  // pages that were read ahead, by where their lines begin
+  /// Pages that will be entered, by where their lines begin; without a text those not read yet.
+  std::map<std::size_t, PageText> ahead = {};
 
   bool at_end() const { return at == text.size(); }
   std::string_view line() const {
@@ -72,7 +73,6 @@ class Cursor {
     top.text += '\n';
     frames_.push_back(std::move(top));
   }
-
   bool at_end() const { return frames_.empty(); }
   std::string_view line() const { return frames_.back().line(); }
   /// Of the page that the line stands in: 0 if the line is an entry.
@@ -88,14 +88,17 @@ class Cursor {
   /// What is still to come in the open page of `level`, if there is one.
   Lines lines_to_come(unsigned level);
   PageRef parse_reference(std::string_view line) const;
-  /// Keeps a page that will be entered later, to which `line` of the open page of `level` refers.
-  /// Its lines, valid until it is entered or that page is left.
-  std::string_view keep(unsigned level, std::string_view line, PageText page);
+  /// Says that the page will be entered to which `line` of the open page of `level` refers.
+  void expect(unsigned level, std::string_view line);
+  /// Reads that page now. Its lines, valid until it is entered or the one above it is left.
+  std::string_view read_ahead(unsigned level, std::string_view line);
 
  private:
   const PageRef& page();
   void forget_line();
   Frame* open_page(unsigned level);
+  PageText& ahead_at(unsigned level, std::string_view line);
+  void read_expected(Frame& frame);
 
   const DigestKind kind_;
   const PagesFetcher& fetch_;
@@ -150,17 +153,31 @@ void Cursor::enter() {
   Frame& above = frames_.back();
   Frame below;
   below.ref = page();
-  if (const auto kept = above.ahead.find(above.at); kept != above.ahead.end()) {
-    below.text = std::move(kept->second.text);
-    above.ahead.erase(kept);
-  } else {
-    below.text = std::move(fetch_({&below.ref, 1}).front());
-    expect_page(below);
-  }
+  above.ahead.try_emplace(above.at, PageText{below.ref, ""});
+  read_expected(above);
+  below.text = std::move(above.ahead.extract(above.at).mapped().text);
   below.at = kPageHeader.size();
   forget_line();
   above.skip_line();
   frames_.push_back(std::move(below));
+}
+
+/// If the page that comes next is not read yet, it is, with others that are expected behind it.
+void Cursor::read_expected(Frame& frame) {
+  auto next = frame.ahead.find(frame.at);
+  if (!next->second.text.empty()) return;
+  std::vector<PageRef> refs;
+  std::vector<PageText*> pages;
+  for (; next != frame.ahead.end() && refs.size() < kReadTogether; ++next) {
+    if (!next->second.text.empty()) continue;
+    refs.push_back(next->second.ref);
+    pages.push_back(&next->second);
+  }
+  std::vector<std::string> texts = fetch_(refs);
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    pages[i]->text = std::move(texts[i]);
+    expect_page(*pages[i]);
+  }
 }
 
 Frame* Cursor::open_page(unsigned level) {
@@ -169,12 +186,22 @@ Frame* Cursor::open_page(unsigned level) {
   return nullptr;
 }
 
-std::string_view Cursor::keep(unsigned level, std::string_view line, PageText page) {
-  expect_page(page);
+PageText& Cursor::ahead_at(unsigned level, std::string_view line) {
   Frame& frame = *open_page(level);
-  PageText& kept = frame.ahead[static_cast<std::size_t>(line.data() - frame.text.data())];
-  kept = std::move(page);
-  return std::string_view(kept.text).substr(kPageHeader.size());
+  return frame.ahead[static_cast<std::size_t>(line.data() - frame.text.data())];
+}
+
+void Cursor::expect(unsigned level, std::string_view line) {
+  PageRef ref = parse_reference(line);
+  ahead_at(level, line).ref = std::move(ref);
+}
+
+std::string_view Cursor::read_ahead(unsigned level, std::string_view line) {
+  PageRef ref = parse_reference(line);
+  std::string text = std::move(fetch_({&ref, 1}).front());
+  PageText& page = ahead_at(level, line) = {std::move(ref), std::move(text)};
+  expect_page(page);
+  return std::string_view(page.text).substr(kPageHeader.size());
 }
 
 Lines Cursor::lines_to_come(unsigned level) {
@@ -186,9 +213,8 @@ Lines Cursor::lines_to_come(unsigned level) {
 
 class Comparison {
  public:
-  Comparison(Cursor& before, Cursor& after, const PagesFetcher& fetch,
-             const DifferenceVisitor& visit, const PageHint& hint)
-      : before_(before), after_(after), fetch_(fetch), visit_(visit), hint_(hint) {}
+  Comparison(Cursor& before, Cursor& after, const DifferenceVisitor& visit, const PageHint& hint)
+      : before_(before), after_(after), visit_(visit), hint_(hint) {}
 
   void run() {
     while (!before_.at_end() && !after_.at_end()) step();
@@ -200,12 +226,11 @@ class Comparison {
   void step();
   void take(Cursor& cursor);
   void look_ahead(unsigned level, bool in_before, bool in_after);
-  void read_leaves(const Lines& of_before, const Lines& of_after);
+  static void expect_leaves(Cursor& cursor, const Lines& references);
   void expect(const Cursor& cursor, const Lines& references);
-  Lines lines_below(Cursor& cursor, unsigned level, const Lines& references);
+  static Lines lines_below(Cursor& cursor, unsigned level, const Lines& references);
 
   Cursor &before_, &after_;
-  const PagesFetcher& fetch_;
   const DifferenceVisitor& visit_;
   const PageHint& hint_;
 };
@@ -250,7 +275,10 @@ void Comparison::look_ahead(unsigned level, bool in_before, bool in_after) {
   Lines before = before_.lines_to_come(level), after = after_.lines_to_come(level);
   const Lines only_before = in_before ? only_in(before, after) : Lines();
   const Lines only_after = in_after ? only_in(after, before) : Lines();
-  if (!hint_) return read_leaves(only_before, only_after);
+  if (!hint_) {
+    expect_leaves(before_, only_before);
+    return expect_leaves(after_, only_after);
+  }
   expect(before_, only_before);
   expect(after_, only_after);
   if (level == 1) return;
@@ -260,25 +288,12 @@ void Comparison::look_ahead(unsigned level, bool in_before, bool in_after) {
   expect(after_, only_in(below_after, below_before));
 }
 
-/// Those that are referred to, as many as memory allows.
-void Comparison::read_leaves(const Lines& of_before, const Lines& of_after) {
-  std::vector<PageRef> refs;
-  std::vector<std::pair<Cursor*, std::string_view>> lines;
-  std::uint64_t bytes = 0;
-  const auto note = [&](Cursor& cursor, std::string_view line) {
-    try {
-      PageRef ref = cursor.parse_reference(line);
-      if ((bytes += ref.size) > kMostReadAhead) return;
-      refs.push_back(std::move(ref));
-      lines.emplace_back(&cursor, line);
-    } catch (const Error&) {  // told when the line is come to
-    }
-  };
-  for (std::string_view line : of_before) note(before_, line);
-  for (std::string_view line : of_after) note(after_, line);
-  std::vector<std::string> texts = fetch_(refs);
-  for (std::size_t i = 0; i < refs.size(); ++i)
-    lines[i].first->keep(1, lines[i].second, {std::move(refs[i]), std::move(texts[i])});
+/// What cannot be read is told when it is come to.
+void Comparison::expect_leaves(Cursor& cursor, const Lines& references) {
+  try {
+    for (std::string_view line : references) cursor.expect(1, line);
+  } catch (const Error&) {
+  }
 }
 
 void Comparison::expect(const Cursor& cursor, const Lines& references) {
@@ -288,10 +303,7 @@ void Comparison::expect(const Cursor& cursor, const Lines& references) {
 /// All lines of the pages that lines of the open page of `level` refer to.
 Lines Comparison::lines_below(Cursor& cursor, unsigned level, const Lines& references) {
   Lines lines;
-  for (std::string_view line : references) {
-    const PageRef ref = cursor.parse_reference(line);
-    append_lines(lines, cursor.keep(level, line, {ref, std::move(fetch_({&ref, 1}).front())}));
-  }
+  for (std::string_view line : references) append_lines(lines, cursor.read_ahead(level, line));
   return lines;
 }
 
@@ -308,7 +320,7 @@ PagesFetcher one_by_one(PageFetcher fetch) {
 void compare_trees(DigestKind kind, const PagesFetcher& fetch, const PageRef* before,
                    const PageRef& after, const DifferenceVisitor& visit, const PageHint& hint) {
   Cursor of_before(kind, fetch, before), of_after(kind, fetch, &after);
-  Comparison(of_before, of_after, fetch, visit, hint).run();
+  Comparison(of_before, of_after, visit, hint).run();
 }
 
 }  // namespace reverse
