@@ -14,7 +14,7 @@ namespace {
 
 using Lines = std::vector<std::string_view>;
 
-constexpr std::size_t kReadTogether = 16;  // pages
+constexpr std::size_t kReadTogether = 32;  // pages
 
 /// Appends the lines of `text`, whole ones.
 void append_lines(Lines& lines, std::string_view text) {

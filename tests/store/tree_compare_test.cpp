@@ -125,7 +125,7 @@ TEST_CASE("leaves that differ are fetched together, unless their reader is told 
   compare_trees(DigestKind::md5, fetch, &before, after, count);
   CHECK(differences == 20000);
   CHECK(calls * 8 < fetched);
-  CHECK(most == 16);
+  CHECK(most == 32);
   const std::size_t together = std::exchange(fetched, 0);
   most = 0;
   compare_trees(DigestKind::md5, fetch, &before, after, count, [](const PageRef&) {});
