@@ -4,6 +4,7 @@
 #include <map>
 
 #include "libcore/store/content_key.h"
+#include "libcore/store/object_copies.h"
 
 namespace reverse {
 
@@ -102,16 +103,16 @@ Change::Kind kind_of_change(const Entry& before, const Entry& after) {
   return has_same_content(before, after) ? Change::Kind::metadata : Change::Kind::modified;
 }
 
-void compare_revisions(const Repository& repository, const Head& before, const Head& after,
+void compare_revisions(const Repository& repository, const PageRef& before, const PageRef& after,
                        const DifferenceVisitor& visit) {
-  compare_trees(repository.info().digest, repository.page_fetcher(), &before.tree, after.tree,
-                visit, repository.page_hint());
+  compare_trees(repository.info().digest, pages_fetcher(repository), &before, after, visit,
+                repository.page_hint());
 }
 
 std::vector<Change> diff_revisions(const Repository& repository, const Head& before,
                                    const Head& after) {
   Collector collector;
-  compare_revisions(repository, before, after, [&](const Entry* old_entry, const Entry* new_entry) {
+  compare_revisions(repository, before.tree, after.tree, [&](const Entry* old_entry, const Entry* new_entry) {
     collector.take(old_entry, new_entry);
   });
   return collector.finish();

@@ -30,8 +30,9 @@ struct Change {
 /// What kind of change made `before` into `after`, both there.
 Change::Kind kind_of_change(const Entry& before, const Entry& after);
 
-/// `compare_trees` of two revisions of a repository, with hints where its backend wants them.
-void compare_revisions(const Repository& repository, const Head& before, const Head& after,
+/// `compare_trees` of two revisions of a repository by their roots, with hints where its backend wants
+/// them.
+void compare_revisions(const Repository& repository, const PageRef& before, const PageRef& after,
                        const DifferenceVisitor& visit);
 
 /// All changes, in order of paths; an entry that moved stands at its new path. Memory grows with

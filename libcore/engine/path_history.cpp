@@ -147,7 +147,7 @@ void Updater::record(const Head& head, const KnownRevision* last, bool is_compar
 void Updater::record_differences(const Head& head, const std::optional<PageRef>& before,
                                  History::Recorder& recorder) {
   compare_trees(
-      repository_.info().digest, [&](const PageRef& ref) { return pages_.get(ref); },
+      repository_.info().digest, one_by_one([&](const PageRef& ref) { return pages_.get(ref); }),
       before ? &*before : nullptr, head.tree,
       [&](const Entry* old_entry, const Entry* new_entry) {
         throw_if_stopped(stop_);

@@ -95,10 +95,10 @@ class ViewUpdate {
       throw_if_stopped(stop);
       tree.add(entry);
     }
+    for (const Entry& directory : others_) tree.finish(directory);
     tree.flush();
     for (auto entry = coming_.rbegin(); entry != coming_.rend(); ++entry)
       if (is_directory(*entry)) tree.finish(*entry);
-    for (const Entry& directory : others_) tree.finish(directory);
     tree.flush();
   }
 
@@ -125,12 +125,10 @@ ViewReport change_view(ViewMarker& marker, const ViewSource& source, const ViewS
   ViewReport report;
   ViewUpdate update(state.is_cloned);
   const PageRef before = parse_page_ref(state.tree, source.repository.info().digest);
-  compare_trees(source.repository.info().digest, source.repository.page_fetcher(), &before,
-                head.tree,
-                [&](const Entry* old_entry, const Entry* new_entry) {
-                  update.take(old_entry, new_entry);
-                },
-                source.repository.page_hint());
+  compare_revisions(source.repository, before, head.tree,
+                    [&](const Entry* old_entry, const Entry* new_entry) {
+                      update.take(old_entry, new_entry);
+                    });
   marker.write(state_of(source, head, nullptr));
   update.apply(*source.site.open_tree(source.repository, directory, report, problem), stop);
   report.is_cloned |= state.is_cloned;

@@ -58,7 +58,8 @@ class ViewTree {
   virtual void add(const Entry& entry) = 0;
   /// Removes what is there, which is no directory or an empty one. Fine if nothing is.
   virtual void remove(const std::string& path, bool is_directory) = 0;
-  /// Gives a directory what its entry says, names in it all made.
+  /// Gives a directory what its entry says. All names in it must have been added, and if it is a new
+  /// one of an update, flushed.
   virtual void finish(const Entry& directory) = 0;
   /// Waits until all is done; other directories whose names were changed have their modes and times
   /// again. Puts into the report what is known only then.

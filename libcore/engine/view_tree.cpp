@@ -30,7 +30,9 @@ namespace {
 constexpr unsigned kThreads = 2;
 constexpr std::size_t kBatch = 64;  // files
 constexpr std::size_t kQueuedBatches = 64;
-constexpr std::size_t kFew = 4;  // files that are made sooner than a thread is woken for them
+constexpr std::size_t kFew = 4;  // files, or directories, done sooner than a thread is woken for them
+constexpr std::size_t kNamesAtOnce = 4096;  // of an update
+constexpr std::size_t kMostKept = 512;      // directories that an update keeps open
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
@@ -47,6 +49,19 @@ UniqueFd open_far_below(int directory, const char* path) {
   how.flags = kOpenDirectory;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
   return UniqueFd(static_cast<int>(::syscall(SYS_openat2, directory, path, &how, sizeof how)));
+}
+
+/// The same without that step where need be. Throws the errno's kind.
+UniqueFd open_below(int directory, const std::string& path) {
+  UniqueFd fd = open_far_below(directory, path.c_str());
+  for (std::size_t from = 0; !fd || from > 0;) {
+    const std::size_t end = path.find('/', from);
+    const std::string name = path.substr(from, end - from);
+    fd = UniqueFd(::openat(from == 0 ? directory : fd.get(), name.c_str(), kOpenDirectory));
+    if (!fd) throw_errno(errno, fmt::format("open '{}'", printable(path)));
+    from = end == std::string::npos ? 0 : end + 1;
+  }
+  return fd;
 }
 
 timespec time_of(Timestamp time) {
@@ -66,7 +81,8 @@ bool is_about_content(const Error& error) {
 }
 
 /// Makes directories and symlinks itself, and has threads make files, a batch of one directory at a
-/// time.
+/// time. What is to become of directories that are there already is collected, so that threads do it
+/// directory by directory: first all that goes, since that may make room for links, then what comes.
 class LocalTree : public ViewTree {
  public:
   LocalTree(const Repository& repository, const std::string& root, const std::string& directory,
@@ -99,13 +115,35 @@ class LocalTree : public ViewTree {
     std::shared_ptr<Open> directory;  // null: the view itself
     std::vector<Entry> files;
   };
+  /// A directory that was there, of which names go or come.
+  struct Changed {
+    std::vector<std::string> going;  // no directories
+    std::vector<Entry> coming;       // files
+    std::optional<Entry> entry;      // that it gets; otherwise it stays as it was
+    std::optional<struct stat> before;  // since it is open to changes
+    UniqueFd fd;                        // of some of those
+  };
   int reach(const std::string& directory);
-  int open_parent(const std::string& path);
+  bool is_new(const std::string& directory) const;
+  int reach_to_change(const std::string& directory);
+  void open_to_changes(int fd, const std::string& path, Changed& changed);
+  void do_removals();
+  void do_additions(bool is_end);
+  using Step = void (LocalTree::*)(const std::string& path, Changed& changed);
+  using Changes = std::map<std::string, Changed>;
+  void visit(const std::vector<Changes::value_type*>& directories, Step step);
+  void forget(const std::string& directory);
+  int open_changed(const std::string& path, const Changed& changed, UniqueFd& fd) const;
+  void remove_names(const std::string& path, Changed& changed);
+  void add_files(const std::string& path, Changed& changed);
   void make(int parent, const std::string& name, const Entry& entry);
   void make_file_later(const Entry& entry);
   void submit();
+  void run(TaskPool::Task task);
   void wait();
   void make_files(const Batch& batch);
+  void make_files(int directory, const std::vector<Entry>& files);
+  void give(int fd, const Entry& entry);
   void leave(Open& directory);
 
   const UniqueFd fd_;
@@ -113,7 +151,10 @@ class LocalTree : public ViewTree {
   ViewReport& report_;
   const ViewProblem& problem_;
   std::set<std::string> fresh_;  // directories made here, not finished yet: open to their owner
-  std::map<std::string, struct stat> changed_;  // others whose names were changed: as they were
+  Changes changed_;
+  std::vector<std::string> going_;     // directories, the innermost first
+  std::size_t going_names_ = 0, coming_names_ = 0;  // in `changed_`, and `going_`
+  std::atomic<std::size_t> kept_ = 0;  // descriptors in `changed_`
   std::vector<std::shared_ptr<Open>> open_;  // on the way to what was reached last
   Batch batch_;       // files of the directory that was reached last
   std::mutex mutex_;  // guards `report_`'s counts of files, and `problem_`
@@ -141,25 +182,43 @@ int LocalTree::reach(const std::string& directory) {
   return open_.empty() ? fd_.get() : open_.back()->fd.get();
 }
 
-/// The directory that `path` lies in, in which names are made or removed now.
-int LocalTree::open_parent(const std::string& path) {
-  const std::string parent = parent_of(path);
-  const int fd = reach(parent);
-  if (fresh_.count(parent) > 0 || parent.empty()) return fd;
-  const auto [at, is_new] = changed_.try_emplace(parent);
-  if (!is_new) return fd;
-  if (::fstat(fd, &at->second) != 0 || ::fchmod(fd, 0700) != 0)
-    throw_errno(errno, fmt::format("open '{}' to changes", printable(parent)));
+/// True for a directory that is finished by itself, not by what is collected for it.
+bool LocalTree::is_new(const std::string& directory) const {
+  return directory.empty() || fresh_.count(directory) > 0;
+}
+
+/// `reach` a directory in which names are made or removed now.
+int LocalTree::reach_to_change(const std::string& directory) {
+  const int fd = reach(directory);
+  if (!is_new(directory)) open_to_changes(fd, directory, changed_[directory]);
   return fd;
+}
+
+/// The view itself keeps the mode that it was made with.
+void LocalTree::open_to_changes(int fd, const std::string& path, Changed& changed) {
+  if (path.empty() || changed.before) return;
+  struct stat before;
+  if (::fstat(fd, &before) != 0 || ::fchmod(fd, 0700) != 0)
+    throw_errno(errno, fmt::format("open '{}' to changes", printable(path)));
+  changed.before = before;
 }
 
 void LocalTree::add(const Entry& entry) {
   if (entry.path.empty()) return;
-  const int parent = open_parent(entry.path);
-  if (entry.type == FileType::file && entry.digest)
+  const bool is_file = entry.type == FileType::file && entry.digest;
+  const std::string parent = parent_of(entry.path);
+  if (is_file && !is_new(parent)) {
+    changed_[parent].coming.push_back(entry);
+    if (++coming_names_ >= kNamesAtOnce) do_additions(false);
+    return;
+  }
+  do_removals();
+  if (is_file) {
+    reach(parent);
     make_file_later(entry);
-  else
-    make(parent, name_of(entry.path), entry);
+  } else {
+    make(reach_to_change(parent), name_of(entry.path), entry);
+  }
 }
 
 /// In the directory that was reached last.
@@ -175,8 +234,13 @@ void LocalTree::submit() {
   if (batch_.directory) ++batch_.directory->under_way;
   auto batch = std::make_shared<const Batch>(std::exchange(batch_, {}));
   if (batch->files.size() <= kFew) return make_files(*batch);
+  run([this, batch] { make_files(*batch); });
+}
+
+/// In a thread of the pool.
+void LocalTree::run(TaskPool::Task task) {
   try {
-    pool_.submit([this, batch] { make_files(*batch); });
+    pool_.submit(std::move(task));
   } catch (const Cancelled&) {
     pipeline_.wait();  // throws what stopped it
     throw;
@@ -196,10 +260,14 @@ void LocalTree::wait() {
 
 /// In a thread of the pool.
 void LocalTree::make_files(const Batch& batch) {
-  const int parent = batch.directory ? batch.directory->fd.get() : fd_.get();
-  for (const Entry& entry : batch.files) {
+  make_files(batch.directory ? batch.directory->fd.get() : fd_.get(), batch.files);
+  if (batch.directory) leave(*batch.directory);
+}
+
+void LocalTree::make_files(int directory, const std::vector<Entry>& files) {
+  for (const Entry& entry : files) {
     try {
-      linker_.make(parent, name_of(entry.path), entry);
+      linker_.make(directory, name_of(entry.path), entry);
       std::lock_guard lock(mutex_);
       ++report_.files;
     } catch (const Error& error) {
@@ -209,16 +277,17 @@ void LocalTree::make_files(const Batch& batch) {
       problem_(entry.path, error.what());
     }
   }
-  if (batch.directory) leave(*batch.directory);
 }
 
 /// The last one gives the directory what its entry says.
 void LocalTree::leave(Open& directory) {
-  if (--directory.under_way > 0 || !directory.entry) return;
-  const Entry& entry = *directory.entry;
-  if (linker_.clones()) return linker_.metadata().apply(directory.fd.get(), entry, entry.path);
+  if (--directory.under_way == 0 && directory.entry) give(directory.fd.get(), *directory.entry);
+}
+
+void LocalTree::give(int fd, const Entry& entry) {
+  if (linker_.clones()) return linker_.metadata().apply(fd, entry, entry.path);
   const timespec times[2] = {time_of(entry.mtime), time_of(entry.mtime)};
-  if (::fchmod(directory.fd.get(), 0555) != 0 || ::futimens(directory.fd.get(), times) != 0)
+  if (::fchmod(fd, 0555) != 0 || ::futimens(fd, times) != 0)
     throw_errno(errno, fmt::format("set mode and time of '{}'", printable(entry.path)));
 }
 
@@ -239,33 +308,110 @@ void LocalTree::make(int parent, const std::string& name, const Entry& entry) {
 }
 
 void LocalTree::remove(const std::string& path, bool is_directory) {
-  const int parent = open_parent(path);
-  if (::unlinkat(parent, name_of(path).c_str(), is_directory ? AT_REMOVEDIR : 0) != 0 &&
-      errno != ENOENT)
-    throw_errno(errno, fmt::format("remove '{}'", printable(path)));
-  if (is_directory) changed_.erase(path);
+  if (is_directory)
+    going_.push_back(path);
+  else
+    changed_[parent_of(path)].going.push_back(name_of(path));
   ++report_.removed;
+  if (++going_names_ >= kNamesAtOnce) do_removals();
+}
+
+/// Files first, so that directories are empty then.
+void LocalTree::do_removals() {
+  if (std::exchange(going_names_, 0) == 0) return;
+  std::vector<Changes::value_type*> directories;
+  for (auto& each : changed_)
+    if (!each.second.going.empty()) directories.push_back(&each);
+  visit(directories, &LocalTree::remove_names);
+  for (const std::string& path : std::exchange(going_, {})) {
+    const int parent = reach_to_change(parent_of(path));
+    if (::unlinkat(parent, name_of(path).c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+      throw_errno(errno, fmt::format("remove '{}'", printable(path)));
+    forget(path);
+  }
+}
+
+/// Of the directories that get files; at the end of all that were changed, which are then as they
+/// should be.
+void LocalTree::do_additions(bool is_end) {
+  do_removals();
+  coming_names_ = 0;
+  std::vector<Changes::value_type*> directories;
+  for (auto& each : changed_)
+    if (is_end || !each.second.coming.empty()) directories.push_back(&each);
+  visit(directories, &LocalTree::add_files);
+  for (const auto* each : directories) forget(std::string(each->first));
+}
+
+void LocalTree::forget(const std::string& directory) {
+  const auto place = changed_.find(directory);
+  if (place == changed_.end()) return;
+  if (place->second.fd) --kept_;
+  changed_.erase(place);
+}
+
+/// Takes `step` for each, by several threads.
+void LocalTree::visit(const std::vector<Changes::value_type*>& directories, Step step) {
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < directories.size(); i = next++)
+      (this->*step)(directories[i]->first, directories[i]->second);
+  };
+  if (directories.size() <= kFew) return work();
+  for (unsigned i = 0; i < kThreads; ++i) run(work);
+  wait();
+}
+
+/// A descriptor of the directory, which `fd` owns if it was opened for that.
+int LocalTree::open_changed(const std::string& path, const Changed& changed, UniqueFd& fd) const {
+  if (path.empty()) return fd_.get();
+  if (changed.fd) return changed.fd.get();
+  fd = open_below(fd_.get(), path);
+  return fd.get();
+}
+
+/// In a thread of the pool.
+void LocalTree::remove_names(const std::string& path, Changed& changed) {
+  UniqueFd fd;
+  const int directory = open_changed(path, changed, fd);
+  open_to_changes(directory, path, changed);
+  for (const std::string& name : std::exchange(changed.going, {}))
+    if (::unlinkat(directory, name.c_str(), 0) != 0 && errno != ENOENT)
+      throw_errno(errno, fmt::format("remove '{}' in '{}'", printable(name), printable(path)));
+  if (!fd || kept_ >= kMostKept) return;
+  ++kept_;
+  changed.fd = std::move(fd);
+}
+
+/// In a thread of the pool.
+void LocalTree::add_files(const std::string& path, Changed& changed) {
+  UniqueFd fd;
+  const int directory = open_changed(path, changed, fd);
+  if (!changed.coming.empty()) open_to_changes(directory, path, changed);
+  make_files(directory, changed.coming);
+  if (changed.entry) return give(directory, *changed.entry);
+  if (!changed.before) return;
+  const timespec times[2] = {changed.before->st_atim, changed.before->st_mtim};
+  if (::fchmod(directory, changed.before->st_mode & 07777) != 0 ||
+      ::futimens(directory, times) != 0)
+    throw_errno(errno, fmt::format("set mode and time of '{}'", printable(path)));
 }
 
 void LocalTree::finish(const Entry& directory) {
   if (directory.path.empty()) return;  // the view itself keeps the mode that it was made with
+  if (fresh_.erase(directory.path) == 0) {
+    changed_[directory.path].entry = directory;
+    return;
+  }
   reach(directory.path);
   submit();
-  fresh_.erase(directory.path);
-  changed_.erase(directory.path);
   open_.back()->entry = directory;
   leave(*open_.back());
 }
 
 void LocalTree::flush() {
   wait();
-  for (const auto& [path, before] : changed_) {
-    const int fd = reach(path);
-    const timespec times[2] = {before.st_atim, before.st_mtim};
-    if (::fchmod(fd, before.st_mode & 07777) != 0 || ::futimens(fd, times) != 0)
-      throw_errno(errno, fmt::format("set mode and time of '{}'", printable(path)));
-  }
-  changed_.clear();
+  do_additions(true);
   report_.copied = linker_.copied();
   report_.is_cloned = linker_.clones();
 }

@@ -79,6 +79,19 @@ std::vector<std::optional<std::string>> read_small_objects(const Repository& rep
   return texts;
 }
 
+PagesFetcher pages_fetcher(const Repository& repository) {
+  return [&repository](std::span<const PageRef> pages) {
+    std::vector<Sums> wanted;
+    for (const PageRef& page : pages) wanted.push_back(page.sums());
+    std::vector<std::optional<std::string>> found(pages.size());
+    if (pages.size() > 1) found = read_small_objects(repository, wanted);
+    std::vector<std::string> texts;
+    for (std::size_t i = 0; i < pages.size(); ++i)
+      texts.push_back(found[i] ? std::move(*found[i]) : repository.read_object(wanted[i]));
+    return texts;
+  };
+}
+
 bool has_spare_copy(const Repository& repository, const Sums& wanted) {
   std::set<RepoPath> found;
   return Places(repository.backend(), wanted).try_each([&](const RepoPath& path) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libcore/store/repository.h"
+#include "libcore/store/tree_compare.h"
 
 namespace reverse {
 
@@ -28,6 +29,9 @@ void read_checked_object(const Repository& repository, const Sums& wanted, ByteS
 inline constexpr std::uint64_t kSmallObject = 256 << 10;
 std::vector<std::optional<std::string>> read_small_objects(const Repository& repository,
                                                            std::span<const Sums> wanted);
+
+/// `Repository::page_fetcher` for several pages, hashed side by side. The repository must outlive it.
+PagesFetcher pages_fetcher(const Repository& repository);
 
 /// True if the object lies in more than one place, whatever its copies are worth.
 bool has_spare_copy(const Repository& repository, const Sums& wanted);

@@ -14,6 +14,8 @@ namespace {
 
 using Lines = std::vector<std::string_view>;
 
+constexpr std::size_t kReadTogether = 32;  // pages
+
 /// Appends the lines of `text`, whole ones.
 void append_lines(Lines& lines, std::string_view text) {
   while (!text.empty()) {
@@ -33,11 +35,22 @@ Lines only_in(Lines& lines, Lines& others) {
   return only;
 }
 
-/// A page and the line in it that comes next.
-struct Frame {
+struct PageText {
   PageRef ref;
   std::string text;
+};
+
+void expect_page(const PageText& page) {
+  const std::string& text = page.text;
+  if (!text.starts_with(kPageHeader) || text.back() != '\n' || text.size() == kPageHeader.size())
+    fail(ErrorKind::corrupt, "page {}: not a page of this format", page.ref.page.hex());
+}
+
+/// A page and the line in it that comes next.
+struct Frame : PageText {
   std::size_t at = 0;  // where the line begins
+  /// Pages that will be entered, by where their lines begin; without a text those not read yet.
+  std::map<std::size_t, PageText> ahead = {};
 
   bool at_end() const { return at == text.size(); }
   std::string_view line() const {
@@ -50,7 +63,7 @@ struct Frame {
 class Cursor {
  public:
   /// A page that holds nothing but the reference to the root stands above it.
-  Cursor(DigestKind kind, const PageFetcher& fetch, const PageRef* root)
+  Cursor(DigestKind kind, const PagesFetcher& fetch, const PageRef* root)
       : kind_(kind), fetch_(fetch), entries_(kind) {
     if (root == nullptr) return;
     Frame top;
@@ -60,7 +73,6 @@ class Cursor {
     top.text += '\n';
     frames_.push_back(std::move(top));
   }
-
   bool at_end() const { return frames_.empty(); }
   std::string_view line() const { return frames_.back().line(); }
   /// Of the page that the line stands in: 0 if the line is an entry.
@@ -74,24 +86,27 @@ class Cursor {
   void enter();
 
   /// What is still to come in the open page of `level`, if there is one.
-  Lines lines_to_come(unsigned level) const;
+  Lines lines_to_come(unsigned level);
   PageRef parse_reference(std::string_view line) const;
-  /// The lines of a page that will be entered later; its text is kept until then.
-  std::string_view read_ahead(const PageRef& ref);
+  /// Says that the page will be entered to which `line` of the open page of `level` refers.
+  void expect(unsigned level, std::string_view line);
+  /// Reads that page now. Its lines, valid until it is entered or the one above it is left.
+  std::string_view read_ahead(unsigned level, std::string_view line);
 
  private:
   const PageRef& page();
   void forget_line();
-  std::string fetch(const PageRef& ref);
+  Frame* open_page(unsigned level);
+  PageText& ahead_at(unsigned level, std::string_view line);
+  void read_expected(Frame& frame);
 
   const DigestKind kind_;
-  const PageFetcher& fetch_;
+  const PagesFetcher& fetch_;
   EntryParser entries_;
   std::vector<Frame> frames_;  // from the root down
   std::optional<Entry> entry_;
   std::optional<PageRef> page_;
   std::optional<std::string> last_path_;
-  std::map<Digest, std::string> kept_;  // pages that were read ahead
 };
 
 PageRef Cursor::parse_reference(std::string_view line) const {
@@ -102,7 +117,10 @@ PageRef Cursor::parse_reference(std::string_view line) const {
 const PageRef& Cursor::page() {
   if (page_) return *page_;
   const Frame& frame = frames_.back();
-  page_ = with_context(frame.ref.page.hex(), [&] { return parse_reference(frame.line()); });
+  const auto ahead = frame.ahead.find(frame.at);
+  page_ = ahead != frame.ahead.end()
+              ? ahead->second.ref
+              : with_context(frame.ref.page.hex(), [&] { return parse_reference(frame.line()); });
   if (page_->level + 1 != frame.ref.level)
     fail(ErrorKind::corrupt, "page {}: level {} below level {}", frame.ref.page.hex(), page_->level,
          frame.ref.level);
@@ -132,34 +150,64 @@ void Cursor::skip() {
 }
 
 void Cursor::enter() {
+  Frame& above = frames_.back();
   Frame below;
   below.ref = page();
-  const auto kept = kept_.find(below.ref.page);
-  below.text = kept == kept_.end() ? fetch(below.ref) : std::move(kept->second);
-  if (kept != kept_.end()) kept_.erase(kept);
+  above.ahead.try_emplace(above.at, PageText{below.ref, ""});
+  read_expected(above);
+  below.text = std::move(above.ahead.extract(above.at).mapped().text);
   below.at = kPageHeader.size();
   forget_line();
-  frames_.back().skip_line();
+  above.skip_line();
   frames_.push_back(std::move(below));
 }
 
-std::string Cursor::fetch(const PageRef& ref) {
-  std::string text = fetch_(ref);
-  if (!text.starts_with(kPageHeader) || text.back() != '\n' || text.size() == kPageHeader.size())
-    fail(ErrorKind::corrupt, "page {}: not a page of this format", ref.page.hex());
-  return text;
+/// If the page that comes next is not read yet, it is, with others that are expected behind it.
+void Cursor::read_expected(Frame& frame) {
+  auto next = frame.ahead.find(frame.at);
+  if (!next->second.text.empty()) return;
+  std::vector<PageRef> refs;
+  std::vector<PageText*> pages;
+  for (; next != frame.ahead.end() && refs.size() < kReadTogether; ++next) {
+    if (!next->second.text.empty()) continue;
+    refs.push_back(next->second.ref);
+    pages.push_back(&next->second);
+  }
+  std::vector<std::string> texts = fetch_(refs);
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    pages[i]->text = std::move(texts[i]);
+    expect_page(*pages[i]);
+  }
 }
 
-std::string_view Cursor::read_ahead(const PageRef& ref) {
-  const auto place = kept_.find(ref.page);
-  const std::string& text = place != kept_.end() ? place->second : kept_[ref.page] = fetch(ref);
-  return std::string_view(text).substr(kPageHeader.size());
+Frame* Cursor::open_page(unsigned level) {
+  for (Frame& frame : frames_)
+    if (frame.ref.level == level) return &frame;
+  return nullptr;
 }
 
-Lines Cursor::lines_to_come(unsigned level) const {
+PageText& Cursor::ahead_at(unsigned level, std::string_view line) {
+  Frame& frame = *open_page(level);
+  return frame.ahead[static_cast<std::size_t>(line.data() - frame.text.data())];
+}
+
+void Cursor::expect(unsigned level, std::string_view line) {
+  PageRef ref = parse_reference(line);
+  ahead_at(level, line).ref = std::move(ref);
+}
+
+std::string_view Cursor::read_ahead(unsigned level, std::string_view line) {
+  PageRef ref = parse_reference(line);
+  std::string text = std::move(fetch_({&ref, 1}).front());
+  PageText& page = ahead_at(level, line) = {std::move(ref), std::move(text)};
+  expect_page(page);
+  return std::string_view(page.text).substr(kPageHeader.size());
+}
+
+Lines Cursor::lines_to_come(unsigned level) {
   Lines lines;
-  for (const Frame& frame : frames_)
-    if (frame.ref.level == level) append_lines(lines, std::string_view(frame.text).substr(frame.at));
+  if (const Frame* frame = open_page(level))
+    append_lines(lines, std::string_view(frame->text).substr(frame->at));
   return lines;
 }
 
@@ -178,8 +226,9 @@ class Comparison {
   void step();
   void take(Cursor& cursor);
   void look_ahead(unsigned level, bool in_before, bool in_after);
+  static void expect_leaves(Cursor& cursor, const Lines& references);
   void expect(const Cursor& cursor, const Lines& references);
-  static Lines lines_below(Cursor& cursor, const Lines& references);
+  static Lines lines_below(Cursor& cursor, unsigned level, const Lines& references);
 
   Cursor &before_, &after_;
   const DifferenceVisitor& visit_;
@@ -218,36 +267,57 @@ void Comparison::take(Cursor& cursor) {
   cursor.skip();
 }
 
-/// Of pages just entered, what the other tree's page does not refer to will be read. Of pages of
-/// pages that is read at once, since one wait then serves for all that differs below them.
+/// Of pages just entered, what the other tree's page does not refer to will be read. Where pages are
+/// far away, of pages of pages that is read at once, since one wait then serves for all that differs
+/// below them.
 void Comparison::look_ahead(unsigned level, bool in_before, bool in_after) {
-  if (!hint_ || level == 0) return;
+  if (level == 0 || (!hint_ && level > 1)) return;
   Lines before = before_.lines_to_come(level), after = after_.lines_to_come(level);
   const Lines only_before = in_before ? only_in(before, after) : Lines();
   const Lines only_after = in_after ? only_in(after, before) : Lines();
+  if (!hint_) {
+    expect_leaves(before_, only_before);
+    return expect_leaves(after_, only_after);
+  }
   expect(before_, only_before);
   expect(after_, only_after);
   if (level == 1) return;
-  Lines below_before = lines_below(before_, only_before), below_after = lines_below(after_, only_after);
+  Lines below_before = lines_below(before_, level, only_before);
+  Lines below_after = lines_below(after_, level, only_after);
   expect(before_, only_in(below_before, below_after));
   expect(after_, only_in(below_after, below_before));
+}
+
+/// What cannot be read is told when it is come to.
+void Comparison::expect_leaves(Cursor& cursor, const Lines& references) {
+  try {
+    for (std::string_view line : references) cursor.expect(1, line);
+  } catch (const Error&) {
+  }
 }
 
 void Comparison::expect(const Cursor& cursor, const Lines& references) {
   for (std::string_view line : references) hint_(cursor.parse_reference(line));
 }
 
-/// All lines of the pages that are referred to.
-Lines Comparison::lines_below(Cursor& cursor, const Lines& references) {
+/// All lines of the pages that lines of the open page of `level` refer to.
+Lines Comparison::lines_below(Cursor& cursor, unsigned level, const Lines& references) {
   Lines lines;
-  for (std::string_view line : references)
-    append_lines(lines, cursor.read_ahead(cursor.parse_reference(line)));
+  for (std::string_view line : references) append_lines(lines, cursor.read_ahead(level, line));
   return lines;
 }
 
 }  // namespace
 
-void compare_trees(DigestKind kind, const PageFetcher& fetch, const PageRef* before,
+PagesFetcher one_by_one(PageFetcher fetch) {
+  return [fetch = std::move(fetch)](std::span<const PageRef> pages) {
+    std::vector<std::string> texts;
+    for (const PageRef& page : pages) texts.push_back(fetch(page));
+    return texts;
+  };
+}
+
+void compare_trees(DigestKind kind, const PagesFetcher& fetch, const PageRef* before,
                    const PageRef& after, const DifferenceVisitor& visit, const PageHint& hint) {
   Cursor of_before(kind, fetch, before), of_after(kind, fetch, &after);
   Comparison(of_before, of_after, visit, hint).run();

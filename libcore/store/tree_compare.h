@@ -1,6 +1,9 @@
 #pragma once
 
 #include <functional>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "libcore/store/tree.h"
 
@@ -10,12 +13,18 @@ namespace reverse {
 /// during the call.
 using DifferenceVisitor = std::function<void(const Entry* before, const Entry* after)>;
 
+/// Gives the verified texts of pages, in their order. Throws what a `PageFetcher` throws.
+using PagesFetcher = std::function<std::vector<std::string>(std::span<const PageRef> pages)>;
+/// One that fetches each by itself.
+PagesFetcher one_by_one(PageFetcher fetch);
+
 /// Visits, in order of paths, all entries that are not the same in two trees; without a tree
 /// `before` all of `after`. Pages that both have are not read, and lines that are equal in two
-/// pages are not parsed: the work grows with the differences. `hint` is told of pages that are
-/// likely to be fetched. What is the same in both is not checked. Throws `corrupt` naming the page,
-/// and what `fetch` throws.
-void compare_trees(DigestKind kind, const PageFetcher& fetch, const PageRef* before,
+/// pages are not parsed: the work grows with the differences. Without `hint` leaves that differ are
+/// fetched up to 32 at a time; with it each page by itself, and it is told of those that are likely
+/// to be fetched. What is the same in both is not checked. Throws `corrupt` naming the page, and
+/// what `fetch` throws.
+void compare_trees(DigestKind kind, const PagesFetcher& fetch, const PageRef* before,
                    const PageRef& after, const DifferenceVisitor& visit, const PageHint& hint = {});
 
 }  // namespace reverse

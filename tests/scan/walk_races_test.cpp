@@ -1,4 +1,3 @@
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -10,26 +9,13 @@
 
 #include "libcore/base/stop.h"
 #include "tests/scan/recorder.h"
+#include "tests/support/descriptor_limit.h"
 
 using namespace reverse;
 
 namespace {
 
 using Lines = std::vector<std::string>;
-
-/// Lowers the limit of open descriptors for a while.
-class DescriptorLimit {
- public:
-  explicit DescriptorLimit(rlim_t most) {
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    rlimit lower{most, before_.rlim_max};
-    REQUIRE(::setrlimit(RLIMIT_NOFILE, &lower) == 0);
-  }
-  ~DescriptorLimit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-
- private:
-  rlimit before_{};
-};
 
 /// A chain of directories "d/d/d/…", with a file "z" in each. Removes it again, however deep it is.
 class Chain {

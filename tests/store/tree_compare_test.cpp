@@ -25,7 +25,7 @@ std::vector<Entry> make_tree(int files) {
 /// "-path", "+path", "!path"
 Lines compare(MemoryPages& pages, const PageRef* before, const PageRef& after) {
   Lines lines;
-  compare_trees(DigestKind::md5, pages.fetcher(), before, after,
+  compare_trees(DigestKind::md5, one_by_one(pages.fetcher()), before, after,
                 [&](const Entry* old_entry, const Entry* new_entry) {
                   char sign = old_entry == nullptr ? '+' : new_entry == nullptr ? '-' : '!';
                   lines.push_back(sign + (new_entry != nullptr ? new_entry : old_entry)->path);
@@ -106,6 +106,33 @@ TEST_CASE("comparing reads only pages that differ", "[store][tree]") {
   CHECK(pages.fetched == 0);
 }
 
+TEST_CASE("leaves that differ are fetched together, unless their reader is told of them before",
+          "[store][tree]") {
+  MemoryPages pages;
+  std::vector<Entry> entries = make_tree(20000);
+  PageRef before = write_tree(entries, pages.sink());
+  for (Entry& entry : entries)
+    if (entry.type == FileType::file) entry.mtime.seconds += 1;
+  PageRef after = write_tree(entries, pages.sink());
+  std::size_t calls = 0, fetched = 0, most = 0, differences = 0;
+  const PagesFetcher fetch = [&](std::span<const PageRef> wanted) {
+    ++calls;
+    fetched += wanted.size();
+    most = std::max(most, wanted.size());
+    return one_by_one(pages.fetcher())(wanted);
+  };
+  const auto count = [&](const Entry*, const Entry*) { ++differences; };
+  compare_trees(DigestKind::md5, fetch, &before, after, count);
+  CHECK(differences == 20000);
+  CHECK(calls * 8 < fetched);
+  CHECK(most == 32);
+  const std::size_t together = std::exchange(fetched, 0);
+  most = 0;
+  compare_trees(DigestKind::md5, fetch, &before, after, count, [](const PageRef&) {});
+  CHECK(fetched == together);
+  CHECK(most == 1);
+}
+
 TEST_CASE("a page that is no page, or lies, ends a comparison with its name", "[store][tree]") {
   MemoryPages pages;
   PageRef before = write_tree(make_tree(5), pages.sink());
@@ -114,7 +141,9 @@ TEST_CASE("a page that is no page, or lies, ends a comparison with its name", "[
     try {
       compare_trees(
           DigestKind::md5,
-          [&](const PageRef& ref) { return ref.page == bad.page ? text : pages.fetcher()(ref); },
+          one_by_one([&](const PageRef& ref) {
+            return ref.page == bad.page ? text : pages.fetcher()(ref);
+          }),
           &before, bad, [](const Entry*, const Entry*) {});
     } catch (const Error& error) {
       CHECK(error.kind() == ErrorKind::corrupt);
