@@ -142,7 +142,8 @@ void Connection::sleep() {
 }
 
 bool Connection::send() {
-  if (out_.empty()) fill();
+  // What is asked already goes in one write with the greeting: sent later, it may find it answered.
+  if (out_.empty() || (!greeted_ && sent_ == 0)) fill();
   if (out_.empty()) return false;
   const ByteView next = ByteView(out_).substr(sent_, link_->best_write());
   const std::size_t size = stream_->try_write(next);
