@@ -78,7 +78,8 @@ void run_killed(const Place& place, std::uint64_t n, const std::function<void(Ba
 /// The calls to its repository that gc makes for `versions`, in order: "list objects/ab", …
 std::vector<std::string> calls_of_gc(const Versions& versions, const GcOptions& options);
 /// The numbers of those calls at which an interruption is worth a try: all, but of the many shards
-/// that are listed alike only a few. `step`: 2 for every second of them, and so on.
+/// that are listed alike only a few. `step`: 2 for every second of them, and so on; of these, those that
+/// the stride leaves.
 std::vector<std::uint64_t> moments_of_gc(const Versions& versions, const GcOptions& options,
                                          std::size_t step = 1);
 

@@ -3,6 +3,7 @@
 #include "libcore/store/marks.h"
 #include "tests/engine/gc_scene.h"
 #include "tests/engine/schedule.h"
+#include "tests/support/stride.h"
 
 // Two writers, two gcs and a user who forgets and remembers, all at once: a scheduler decides by
 // lot who makes the next call to the repository, and who dies at which.
@@ -23,7 +24,9 @@ struct Scene : Versions {
 TEST_CASE("whatever order writers, gcs and forgetting come in, and whoever dies, nothing is lost") {
   const Scene scene;
   const unsigned schedules = 100;
+  Stride stride;
   for (unsigned seed = 1; seed <= schedules; ++seed) {
+    if (stride.skips()) continue;
     CAPTURE(seed);
     Trial trial(scene);
     Client laptop;

@@ -7,6 +7,7 @@
 #include "tests/engine/client.h"
 #include "tests/engine/tree_facts.h"
 #include "tests/support/links.h"
+#include "tests/support/stride.h"
 #include "tests/support/temp_tree.h"
 
 // Backups over connections that break, at any packet.
@@ -81,12 +82,13 @@ struct Scene {
   }
 };
 
-/// Calls `body(scene, cut)` with a cut after each packet, until it returns false: nothing was cut.
+/// Calls `body(scene, cut)` with a cut after each packet, by the stride, until it returns false: nothing was cut.
 void for_every_cut(bool replies_arrive,
                    const std::function<bool(Scene&, const sftp::Cut&)>& body) {
   std::uint64_t packets = kGreeting;
   bool was_cut = true;
-  for (; was_cut; ++packets) {
+  for (Stride stride; was_cut; ++packets) {
+    if (stride.skips()) continue;
     INFO("cut after packet " << packets << ", replies arrive: " << replies_arrive);
     Scene scene;
     was_cut = body(scene, {.packets = packets, .replies_arrive = replies_arrive});

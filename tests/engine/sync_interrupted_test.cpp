@@ -7,6 +7,7 @@
 #include "tests/engine/medium.h"
 #include "tests/engine/sync_scene.h"
 #include "tests/engine/test_clock.h"
+#include "tests/support/stride.h"
 
 // What else may happen at any call of a sync to either repository: gc, a kill, a power cut. What is
 // published is whole, on both sides, and the next sync ends it. In memory, so that every call can be
@@ -68,10 +69,12 @@ struct Attempt {
   std::vector<std::unique_ptr<FaultBackend>> dead;
 };
 
-/// Does `one(n)` for call 1, 2, and so on, until it says that the sync ended before call `n`.
+/// Does `one(n)` for call 1, 2, and so on, by the stride, until it says that the sync ended before.
 void for_every_call(const std::function<bool(std::uint64_t n)>& one) {
   std::uint64_t n = 1;
+  Stride stride;
   for (bool is_met = true; is_met; ++n) {
+    if (stride.skips()) continue;
     CAPTURE(n);
     is_met = one(n);
   }

@@ -23,6 +23,7 @@
 #include "libcore/base/error.h"
 #include "libcore/base/temp_dir.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/stride.h"
 
 // A run has two roles: tests without the tag [root] run as a user without rights, since root passes
 // every permission check and would hide what those guard; tests with the tag run as root. Started
@@ -30,6 +31,8 @@
 //
 // `--part K/N` keeps every N-th of the asked tests, beginning with the K-th: so N runs beside one
 // another share out all of them, whichever those are.
+//
+// REVERSE_TEST_STRIDE thins out what is tried at every moment (stride.h), and is told.
 
 namespace reverse {
 namespace {
@@ -200,6 +203,10 @@ int run(Catch::Session& session, const Share& share) {
                      asked.listTestNamesOnly || asked.listReporters;
   const Roles roles = roles_of(session, share);
   if (shows || (roles.user.names.empty() && roles.root.names.empty())) return show(session, roles);
+  if (const std::size_t every = Stride::every(); every > 1)
+    std::fprintf(stderr,
+                 "REVERSE_TEST_STRIDE=%zu: what is tried at every moment is tried at one in %zu\n",
+                 every, every);
   return ::geteuid() == 0 ? run_both_roles(session, roles) : run_user_role(session, roles);
 }
 

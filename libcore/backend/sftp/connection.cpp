@@ -151,7 +151,9 @@ bool Connection::waits_for_more() {
 }
 
 bool Connection::send() {
-  if (out_.empty() && !waits_for_more()) fill();
+  // What is asked already goes in one write with the greeting: sent later, it may find it answered.
+  const bool is_greeting = !greeted_ && sent_ == 0;
+  if (is_greeting || (out_.empty() && !waits_for_more())) fill();
   if (out_.empty()) return false;
   const ByteView next = ByteView(out_).substr(sent_, link_->best_write());
   const std::size_t size = stream_->try_write(next);
