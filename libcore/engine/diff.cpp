@@ -112,9 +112,10 @@ void compare_revisions(const Repository& repository, const PageRef& before, cons
 std::vector<Change> diff_revisions(const Repository& repository, const Head& before,
                                    const Head& after) {
   Collector collector;
-  compare_revisions(repository, before.tree, after.tree, [&](const Entry* old_entry, const Entry* new_entry) {
-    collector.take(old_entry, new_entry);
-  });
+  compare_revisions(repository, before.tree, after.tree,
+                    [&](const Entry* old_entry, const Entry* new_entry) {
+                      collector.take(old_entry, new_entry);
+                    });
   return collector.finish();
 }
 
