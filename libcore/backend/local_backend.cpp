@@ -93,7 +93,7 @@ class LocalSource final : public ByteSource {
   ByteView next() override {
     if (left_ == 0) return {};
     const std::size_t wanted = std::min<std::uint64_t>(left_, chunk_);
-    const std::size_t size = read_full(fd_.get(), buffer_.get(), wanted, printable(name_));
+    const std::size_t size = read_full(fd_.get(), buffer_.get(), wanted, name_);
     left_ = size < wanted ? 0 : left_ - size;
     return {buffer_.get(), size};
   }

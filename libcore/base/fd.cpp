@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "libcore/base/error.h"
+#include "libcore/base/text.h"
 
 namespace reverse {
 
@@ -23,7 +24,7 @@ std::size_t read_full(int fd, char* to, std::size_t size, std::string_view name)
     } else if (n == 0) {
       break;
     } else if (errno != EINTR) {
-      throw_errno(errno, fmt::format("read '{}'", name));
+      throw_errno(errno, fmt::format("read '{}'", printable(name)));
     }
   }
   return got;
@@ -35,7 +36,7 @@ void write_full(int fd, std::string_view bytes, std::string_view name) {
     if (n >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(n));
     } else if (errno != EINTR) {
-      throw_errno(errno, fmt::format("write '{}'", name));
+      throw_errno(errno, fmt::format("write '{}'", printable(name)));
     }
   }
 }

@@ -54,12 +54,17 @@ void append_hex(std::string& to, char byte, std::string_view digits) {
   to += digits[value & 15];
 }
 
+/// What one of `digits` stands for, or -1.
+int hex_digit(char c, std::string_view digits) {
+  if (c >= '0' && c <= '9') return c - '0';
+  return c >= digits[10] && c <= digits[15] ? c - digits[10] + 10 : -1;
+}
+
 /// The byte that two digits out of `digits` at the front of `text` stand for.
 std::optional<char> hex_byte(std::string_view text, std::string_view digits) {
   if (text.size() < 2) return std::nullopt;
-  const std::size_t high = digits.find(text[0]);
-  const std::size_t low = digits.find(text[1]);
-  if (high == std::string_view::npos || low == std::string_view::npos) return std::nullopt;
+  const int high = hex_digit(text[0], digits), low = hex_digit(text[1], digits);
+  if (high < 0 || low < 0) return std::nullopt;
   return char(high << 4 | low);
 }
 

@@ -1,7 +1,6 @@
 #include "libcore/cli/run_main.h"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 
 #include "libcore/base/error.h"
 #include "libcore/base/fd.h"
+#include "libcore/base/heap.h"
 
 namespace reverse {
 namespace {
@@ -76,14 +76,6 @@ void raise_open_file_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/// Pieces of files are allocated in one thread and freed in another, again and again. By default
-/// each would go back to the kernel and come back page by page, cleared: a tenth of a restore's
-/// work.
-void keep_freed_memory() {
-  ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
-  ::mallopt(M_TRIM_THRESHOLD, 8 << 20);
-}
-
 [[noreturn]] void die_by(int signal) {
   std::signal(signal, SIG_DFL);
   ::sigset_t set;
@@ -141,7 +133,7 @@ std::optional<std::string> process_environment(const std::string& name) {
 int run_main(int argc, char** argv, const ToolEntry& entry) {
   open_missing_standard_fds();
   raise_open_file_limit();
-  keep_freed_memory();
+  prepare_heap();
   const std::vector<std::string> args(argv + (argc > 0 ? 1 : 0), argv + argc);
   std::stop_source stop;
   const auto reader_gone = [&stop] {

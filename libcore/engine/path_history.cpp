@@ -7,6 +7,7 @@
 #include "libcore/base/sorted.h"
 #include "libcore/base/stop.h"
 #include "libcore/engine/diff.h"
+#include "libcore/store/object_copies.h"
 #include "libcore/store/tree_compare.h"
 
 namespace reverse {
@@ -16,22 +17,41 @@ namespace {
 /// Fetches pages, and keeps the last ones: what is new in one revision is old in the next.
 class PageCache {
  public:
-  explicit PageCache(PageFetcher fetch) : fetch_(std::move(fetch)) {}
+  explicit PageCache(PagesFetcher fetch) : fetch_(std::move(fetch)) {}
 
-  std::string get(const PageRef& ref) {
-    std::string key(ref.page.bytes());
-    auto known = texts_.find(key);
-    if (known != texts_.end()) return known->second;
-    std::string text = fetch_(ref);
-    bytes_ += text.size();
-    texts_.emplace(key, text);
-    order_.push_back(std::move(key));
-    while (bytes_ > kMaxBytes && order_.size() > 1) drop_oldest();
-    return text;
+  std::vector<std::string> get(std::span<const PageRef> refs) {
+    std::vector<std::string> texts(refs.size());
+    std::vector<PageRef> missing;
+    std::vector<std::size_t> places;  // of those in `texts`
+    for (std::size_t i = 0; i < refs.size(); ++i) {
+      const auto known = texts_.find(key_of(refs[i]));
+      if (known != texts_.end()) {
+        texts[i] = known->second;
+        continue;
+      }
+      missing.push_back(refs[i]);
+      places.push_back(i);
+    }
+    if (missing.empty()) return texts;
+    std::vector<std::string> fetched = fetch_(missing);
+    for (std::size_t i = 0; i < missing.size(); ++i) {
+      keep(key_of(missing[i]), fetched[i]);
+      texts[places[i]] = std::move(fetched[i]);
+    }
+    return texts;
   }
 
  private:
   static constexpr std::size_t kMaxBytes = 48 << 20;  // the tree of some 200,000 files
+
+  static std::string key_of(const PageRef& ref) { return std::string(ref.page.bytes()); }
+
+  void keep(std::string key, std::string text) {
+    bytes_ += text.size();
+    texts_.emplace(key, std::move(text));
+    order_.push_back(std::move(key));
+    while (bytes_ > kMaxBytes && order_.size() > 1) drop_oldest();
+  }
 
   void drop_oldest() {
     auto oldest = texts_.find(order_.front());
@@ -40,7 +60,7 @@ class PageCache {
     order_.pop_front();
   }
 
-  PageFetcher fetch_;
+  PagesFetcher fetch_;
   std::unordered_map<std::string, std::string> texts_;
   std::deque<std::string> order_;
   std::size_t bytes_ = 0;
@@ -68,7 +88,7 @@ class Updater {
         history_(history),
         damaged_(damaged),
         stop_(stop),
-        pages_(repository.page_fetcher()) {}
+        pages_(pages_fetcher(repository)) {}
 
   void update(const RevisionFilter& filter);
 
@@ -147,7 +167,7 @@ void Updater::record(const Head& head, const KnownRevision* last, bool is_compar
 void Updater::record_differences(const Head& head, const std::optional<PageRef>& before,
                                  History::Recorder& recorder) {
   compare_trees(
-      repository_.info().digest, one_by_one([&](const PageRef& ref) { return pages_.get(ref); }),
+      repository_.info().digest, [&](std::span<const PageRef> refs) { return pages_.get(refs); },
       before ? &*before : nullptr, head.tree,
       [&](const Entry* old_entry, const Entry* new_entry) {
         throw_if_stopped(stop_);

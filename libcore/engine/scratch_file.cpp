@@ -43,7 +43,7 @@ std::uint64_t ScratchFile::append(std::string_view bytes) {
 
 void ScratchFile::read(std::uint64_t offset, std::span<char> to) {
   seek(fd_.get(), offset, name_);
-  if (read_full(fd_.get(), to.data(), to.size(), printable(name_)) != to.size())
+  if (read_full(fd_.get(), to.data(), to.size(), name_) != to.size())
     fail(ErrorKind::io, "'{}' ends early", printable(name_));
 }
 

@@ -14,7 +14,12 @@ void StringSink::write(ByteView bytes) {
 
 std::string read_small_file(Backend& backend, const RepoPath& path, std::size_t limit) {
   StringSink sink(limit);
-  with_context(backend.display(path), [&] { backend.read(path, sink); });
+  try {
+    backend.read(path, sink);
+  } catch (Error& error) {
+    error.add_context(backend.display(path));  // costs more than reading: not for each file
+    throw;
+  }
   return std::move(sink.text);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 #include <utility>
 
 #include "libcore/base/error.h"
@@ -35,22 +36,89 @@ Lines only_in(Lines& lines, Lines& others) {
   return only;
 }
 
-struct PageText {
-  PageRef ref;
-  std::string text;
+void expect_page(const PageRef& ref, std::string_view text) {
+  if (!text.starts_with(kPageHeader) || text.back() != '\n' || text.size() == kPageHeader.size())
+    fail(ErrorKind::corrupt, "page {}: not a page of this format", ref.page.hex());
+}
+
+/// Pages of a tree that will be entered, as far as that is known, by the lines that refer to them.
+/// Whoever wants one of them gets it read together with those of its level that come next.
+class PagesAhead {
+ public:
+  struct Page {
+    PageRef ref;
+    std::string text = "";  // "" if not read yet
+  };
+
+  PagesAhead(DigestKind kind, const PagesFetcher& fetch) : kind_(kind), fetch_(fetch) {}
+
+  bool knows(std::string_view line) const { return by_line_.contains(line); }
+  /// What the line refers to, which is known then until it is dropped. Throws `corrupt`.
+  Page& at(std::string_view line);
+  /// Reads the text of one that is known.
+  void read(Page& page);
+  /// Forgets the page, and those of its level that would have come before it.
+  void drop(const PageRef& ref);
+
+ private:
+  struct Place {
+    unsigned level;
+    std::string first;
+    bool operator<(const Place& other) const {
+      return level != other.level ? level < other.level : compare_paths(first, other.first) < 0;
+    }
+  };
+  struct Known : Page {
+    std::string line;
+  };
+  static Place place_of(const PageRef& ref) { return {ref.level, ref.first}; }
+
+  const DigestKind kind_;
+  const PagesFetcher& fetch_;
+  std::map<Place, Known> pages_;
+  std::unordered_map<std::string_view, Page*> by_line_;
 };
 
-void expect_page(const PageText& page) {
-  const std::string& text = page.text;
-  if (!text.starts_with(kPageHeader) || text.back() != '\n' || text.size() == kPageHeader.size())
-    fail(ErrorKind::corrupt, "page {}: not a page of this format", page.ref.page.hex());
+PagesAhead::Page& PagesAhead::at(std::string_view line) {
+  if (const auto known = by_line_.find(line); known != by_line_.end()) return *known->second;
+  if (!line.starts_with("- ")) fail(ErrorKind::corrupt, "not a reference");
+  PageRef ref = parse_page_ref(line.substr(2), kind_);
+  Known& page = pages_[place_of(ref)];
+  by_line_.erase(page.line);
+  page = {{std::move(ref)}, std::string(line)};
+  by_line_.emplace(page.line, &page);
+  return page;
+}
+
+void PagesAhead::read(Page& page) {
+  if (!page.text.empty()) return;
+  std::vector<PageRef> refs;
+  std::vector<std::string*> texts;
+  for (auto next = pages_.find(place_of(page.ref));
+       next != pages_.end() && next->first.level == page.ref.level; ++next) {
+    if (refs.size() == kReadTogether) break;
+    if (!next->second.text.empty()) continue;
+    refs.push_back(next->second.ref);
+    texts.push_back(&next->second.text);
+  }
+  std::vector<std::string> found = fetch_(refs);
+  for (std::size_t i = 0; i < refs.size(); ++i) {
+    expect_page(refs[i], found[i]);
+    *texts[i] = std::move(found[i]);
+  }
+}
+
+void PagesAhead::drop(const PageRef& ref) {
+  const auto end = pages_.upper_bound(place_of(ref));
+  for (auto next = pages_.lower_bound({ref.level, ""}); next != end; next = pages_.erase(next))
+    by_line_.erase(next->second.line);
 }
 
 /// A page and the line in it that comes next.
-struct Frame : PageText {
+struct Frame {
+  PageRef ref;
+  std::string text;
   std::size_t at = 0;  // where the line begins
-  /// Pages that will be entered, by where their lines begin; without a text those not read yet.
-  std::map<std::size_t, PageText> ahead = {};
 
   bool at_end() const { return at == text.size(); }
   std::string_view line() const {
@@ -59,12 +127,23 @@ struct Frame : PageText {
   void skip_line() { at = text.find('\n', at) + 1; }
 };
 
+/// `with_context` that names the page only where something is wrong with it.
+template <typename Body>
+decltype(auto) in_page(const Frame& frame, Body&& body) {
+  try {
+    return body();
+  } catch (Error& error) {
+    error.add_context("page " + frame.ref.page.hex());
+    throw;
+  }
+}
+
 /// Goes over a tree line by line. What a line says is read only when it is asked for.
 class Cursor {
  public:
   /// A page that holds nothing but the reference to the root stands above it.
   Cursor(DigestKind kind, const PagesFetcher& fetch, const PageRef* root)
-      : kind_(kind), fetch_(fetch), entries_(kind) {
+      : ahead_(kind, fetch), entries_(kind) {
     if (root == nullptr) return;
     Frame top;
     top.ref.level = root->level + 1;
@@ -78,7 +157,7 @@ class Cursor {
   /// Of the page that the line stands in: 0 if the line is an entry.
   unsigned level() const { return frames_.back().ref.level; }
   /// Where the line's entry is, or the first entry below it.
-  const std::string& path() { return level() == 0 ? entry().path : page().first; }
+  const std::string& path() { return level() == 0 ? entry().path : page().ref.first; }
   const Entry& entry();
 
   void skip();
@@ -86,51 +165,40 @@ class Cursor {
   void enter();
 
   /// What is still to come in the open page of `level`, if there is one.
-  Lines lines_to_come(unsigned level);
-  PageRef parse_reference(std::string_view line) const;
-  /// Says that the page will be entered to which `line` of the open page of `level` refers.
-  void expect(unsigned level, std::string_view line);
-  /// Reads that page now. Its lines, valid until it is entered or the one above it is left.
-  std::string_view read_ahead(unsigned level, std::string_view line);
+  Lines lines_to_come(unsigned level) const;
+  /// Says that the pages will be entered to which the lines refer; tells `hint` of new ones. What
+  /// cannot be read is told when it is come to.
+  void expect(const Lines& references, const PageHint& hint);
+  /// All lines of those pages, which are read for that; valid until the next page is entered.
+  Lines lines_below(const Lines& references);
 
  private:
-  const PageRef& page();
+  PagesAhead::Page& page();
   void forget_line();
-  Frame* open_page(unsigned level);
-  PageText& ahead_at(unsigned level, std::string_view line);
-  void read_expected(Frame& frame);
 
-  const DigestKind kind_;
-  const PagesFetcher& fetch_;
+  PagesAhead ahead_;
   EntryParser entries_;
   std::vector<Frame> frames_;  // from the root down
   std::optional<Entry> entry_;
-  std::optional<PageRef> page_;
+  PagesAhead::Page* page_ = nullptr;
   std::optional<std::string> last_path_;
 };
 
-PageRef Cursor::parse_reference(std::string_view line) const {
-  if (!line.starts_with("- ")) fail(ErrorKind::corrupt, "not a reference");
-  return parse_page_ref(line.substr(2), kind_);
-}
-
-const PageRef& Cursor::page() {
-  if (page_) return *page_;
+PagesAhead::Page& Cursor::page() {
+  if (page_ != nullptr) return *page_;
   const Frame& frame = frames_.back();
-  const auto ahead = frame.ahead.find(frame.at);
-  page_ = ahead != frame.ahead.end()
-              ? ahead->second.ref
-              : with_context(frame.ref.page.hex(), [&] { return parse_reference(frame.line()); });
-  if (page_->level + 1 != frame.ref.level)
-    fail(ErrorKind::corrupt, "page {}: level {} below level {}", frame.ref.page.hex(), page_->level,
+  PagesAhead::Page& page = in_page(frame, [&]() -> auto& { return ahead_.at(frame.line()); });
+  if (page.ref.level + 1 != frame.ref.level)
+    fail(ErrorKind::corrupt, "page {}: level {} below level {}", frame.ref.page.hex(), page.ref.level,
          frame.ref.level);
-  return *page_;
+  page_ = &page;
+  return page;
 }
 
 const Entry& Cursor::entry() {
   if (entry_) return *entry_;
   const Frame& frame = frames_.back();
-  entry_ = with_context("page " + frame.ref.page.hex(), [&] { return entries_.parse(line()); });
+  entry_ = in_page(frame, [&] { return entries_.parse(line()); });
   if (last_path_ && compare_paths(*last_path_, entry_->path) >= 0)
     fail(ErrorKind::corrupt, "page {}: '{}' comes after '{}'", frame.ref.page.hex(),
          printable(entry_->path), printable(*last_path_));
@@ -140,7 +208,7 @@ const Entry& Cursor::entry() {
 void Cursor::forget_line() {
   if (entry_) last_path_ = std::move(entry_->path);
   entry_.reset();
-  page_.reset();
+  page_ = nullptr;
 }
 
 void Cursor::skip() {
@@ -150,64 +218,45 @@ void Cursor::skip() {
 }
 
 void Cursor::enter() {
-  Frame& above = frames_.back();
-  Frame below;
-  below.ref = page();
-  above.ahead.try_emplace(above.at, PageText{below.ref, ""});
-  read_expected(above);
-  below.text = std::move(above.ahead.extract(above.at).mapped().text);
-  below.at = kPageHeader.size();
+  ahead_.read(page());
+  Frame below{page().ref, std::move(page().text), kPageHeader.size()};
+  ahead_.drop(below.ref);
   forget_line();
-  above.skip_line();
+  frames_.back().skip_line();
   frames_.push_back(std::move(below));
 }
 
-/// If the page that comes next is not read yet, it is, with others that are expected behind it.
-void Cursor::read_expected(Frame& frame) {
-  auto next = frame.ahead.find(frame.at);
-  if (!next->second.text.empty()) return;
-  std::vector<PageRef> refs;
-  std::vector<PageText*> pages;
-  for (; next != frame.ahead.end() && refs.size() < kReadTogether; ++next) {
-    if (!next->second.text.empty()) continue;
-    refs.push_back(next->second.ref);
-    pages.push_back(&next->second);
-  }
-  std::vector<std::string> texts = fetch_(refs);
-  for (std::size_t i = 0; i < pages.size(); ++i) {
-    pages[i]->text = std::move(texts[i]);
-    expect_page(*pages[i]);
-  }
-}
-
-Frame* Cursor::open_page(unsigned level) {
-  for (Frame& frame : frames_)
-    if (frame.ref.level == level) return &frame;
-  return nullptr;
-}
-
-PageText& Cursor::ahead_at(unsigned level, std::string_view line) {
-  Frame& frame = *open_page(level);
-  return frame.ahead[static_cast<std::size_t>(line.data() - frame.text.data())];
-}
-
-void Cursor::expect(unsigned level, std::string_view line) {
-  PageRef ref = parse_reference(line);
-  ahead_at(level, line).ref = std::move(ref);
-}
-
-std::string_view Cursor::read_ahead(unsigned level, std::string_view line) {
-  PageRef ref = parse_reference(line);
-  std::string text = std::move(fetch_({&ref, 1}).front());
-  PageText& page = ahead_at(level, line) = {std::move(ref), std::move(text)};
-  expect_page(page);
-  return std::string_view(page.text).substr(kPageHeader.size());
-}
-
-Lines Cursor::lines_to_come(unsigned level) {
+Lines Cursor::lines_to_come(unsigned level) const {
   Lines lines;
-  if (const Frame* frame = open_page(level))
-    append_lines(lines, std::string_view(frame->text).substr(frame->at));
+  for (const Frame& frame : frames_)
+    if (frame.ref.level == level)
+      append_lines(lines, std::string_view(frame.text).substr(frame.at));
+  return lines;
+}
+
+void Cursor::expect(const Lines& references, const PageHint& hint) {
+  try {
+    for (std::string_view line : references) {
+      if (ahead_.knows(line)) continue;
+      const PageRef& ref = ahead_.at(line).ref;
+      if (hint) hint(ref);
+    }
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::corrupt) throw;
+  }
+}
+
+Lines Cursor::lines_below(const Lines& references) {
+  std::vector<PagesAhead::Page*> pages;
+  for (std::string_view line : references) pages.push_back(&ahead_.at(line));
+  std::sort(pages.begin(), pages.end(), [](const auto* a, const auto* b) {
+    return compare_paths(a->ref.first, b->ref.first) < 0;
+  });
+  Lines lines;
+  for (PagesAhead::Page* page : pages) {
+    ahead_.read(*page);
+    append_lines(lines, std::string_view(page->text).substr(kPageHeader.size()));
+  }
   return lines;
 }
 
@@ -225,10 +274,7 @@ class Comparison {
  private:
   void step();
   void take(Cursor& cursor);
-  void look_ahead(unsigned level, bool in_before, bool in_after);
-  static void expect_leaves(Cursor& cursor, const Lines& references);
-  void expect(const Cursor& cursor, const Lines& references);
-  static Lines lines_below(Cursor& cursor, unsigned level, const Lines& references);
+  void look_ahead(unsigned level);
 
   Cursor &before_, &after_;
   const DifferenceVisitor& visit_;
@@ -249,7 +295,7 @@ void Comparison::step() {
   if (before_.level() > 0) {
     before_.enter();
     after_.enter();
-    return look_ahead(before_.level(), true, true);
+    return look_ahead(before_.level());
   }
   visit_(&before_.entry(), &after_.entry());
   before_.skip();
@@ -258,53 +304,28 @@ void Comparison::step() {
 
 /// Goes on in one tree: into a page, or over an entry that the other does not have.
 void Comparison::take(Cursor& cursor) {
-  bool is_before = &cursor == &before_;
   if (cursor.level() > 0) {
     cursor.enter();
-    return look_ahead(cursor.level(), is_before, !is_before);
+    return look_ahead(cursor.level());
   }
-  is_before ? visit_(&cursor.entry(), nullptr) : visit_(nullptr, &cursor.entry());
+  &cursor == &before_ ? visit_(&cursor.entry(), nullptr) : visit_(nullptr, &cursor.entry());
   cursor.skip();
 }
 
-/// Of pages just entered, what the other tree's page does not refer to will be read. Where pages are
-/// far away, of pages of pages that is read at once, since one wait then serves for all that differs
-/// below them.
-void Comparison::look_ahead(unsigned level, bool in_before, bool in_after) {
-  if (level == 0 || (!hint_ && level > 1)) return;
+/// Of pages just entered, what the other tree's page of that level does not refer to will be entered
+/// as well. Of pages of pages it is read at once, since then all that differs below them is known and
+/// read together: hashed side by side, and where it is far away with one wait.
+void Comparison::look_ahead(unsigned level) {
+  if (level == 0) return;
   Lines before = before_.lines_to_come(level), after = after_.lines_to_come(level);
-  const Lines only_before = in_before ? only_in(before, after) : Lines();
-  const Lines only_after = in_after ? only_in(after, before) : Lines();
-  if (!hint_) {
-    expect_leaves(before_, only_before);
-    return expect_leaves(after_, only_after);
-  }
-  expect(before_, only_before);
-  expect(after_, only_after);
+  const Lines only_before = only_in(before, after), only_after = only_in(after, before);
+  before_.expect(only_before, hint_);
+  after_.expect(only_after, hint_);
   if (level == 1) return;
-  Lines below_before = lines_below(before_, level, only_before);
-  Lines below_after = lines_below(after_, level, only_after);
-  expect(before_, only_in(below_before, below_after));
-  expect(after_, only_in(below_after, below_before));
-}
-
-/// What cannot be read is told when it is come to.
-void Comparison::expect_leaves(Cursor& cursor, const Lines& references) {
-  try {
-    for (std::string_view line : references) cursor.expect(1, line);
-  } catch (const Error&) {
-  }
-}
-
-void Comparison::expect(const Cursor& cursor, const Lines& references) {
-  for (std::string_view line : references) hint_(cursor.parse_reference(line));
-}
-
-/// All lines of the pages that lines of the open page of `level` refer to.
-Lines Comparison::lines_below(Cursor& cursor, unsigned level, const Lines& references) {
-  Lines lines;
-  for (std::string_view line : references) append_lines(lines, cursor.read_ahead(level, line));
-  return lines;
+  Lines below_before = before_.lines_below(only_before);
+  Lines below_after = after_.lines_below(only_after);
+  before_.expect(only_in(below_before, below_after), hint_);
+  after_.expect(only_in(below_after, below_before), hint_);
 }
 
 }  // namespace
