@@ -70,36 +70,41 @@ void remove_marked(ViewSite& site, ViewMarker& marker, const std::string& direct
   site.remove_tree(directory);
 }
 
-/// What two trees differ in, to be done to a view of the first.
+/// Does what two trees differ in to a view of the first: files that got another content as they are
+/// told, the rest when all is known.
 class ViewUpdate {
  public:
-  explicit ViewUpdate(bool has_metadata) : has_metadata_(has_metadata) {}
+  ViewUpdate(ViewTree& tree, bool has_metadata) : tree_(tree), has_metadata_(has_metadata) {}
 
   void take(const Entry* before, const Entry* after) {
-    if (before != nullptr && after != nullptr && is_same_in_view(*before, *after)) {
-      if (after->type == FileType::directory && !after->path.empty()) others_.push_back(*after);
-      return;
+    if (before != nullptr && after != nullptr) {
+      if (before->digest && after->digest && !is_same_in_view(*before, *after))
+        return tree_.replace(*after);
+      if (is_same_in_view(*before, *after)) {
+        if (after->type == FileType::directory && !after->path.empty()) others_.push_back(*after);
+        return;
+      }
     }
     if (before != nullptr) going_.push_back({before->path, is_directory(*before)});
     if (after != nullptr) coming_.push_back(*after);
   }
 
   /// What goes, the innermost first; then what comes; then directories get what is theirs.
-  void apply(ViewTree& tree, const std::stop_token& stop) const {
-    tree.expect(coming_.size());
+  void finish(const std::stop_token& stop) {
+    tree_.expect(coming_.size());
     for (auto path = going_.rbegin(); path != going_.rend(); ++path) {
       throw_if_stopped(stop);
-      tree.remove(path->first, path->second);
+      tree_.remove(path->first, path->second);
     }
     for (const Entry& entry : coming_) {
       throw_if_stopped(stop);
-      tree.add(entry);
+      tree_.add(entry);
     }
-    for (const Entry& directory : others_) tree.finish(directory);
-    tree.flush();
+    for (const Entry& directory : others_) tree_.finish(directory);
+    tree_.flush();
     for (auto entry = coming_.rbegin(); entry != coming_.rend(); ++entry)
-      if (is_directory(*entry)) tree.finish(*entry);
-    tree.flush();
+      if (is_directory(*entry)) tree_.finish(*entry);
+    tree_.flush();
   }
 
  private:
@@ -113,6 +118,7 @@ class ViewUpdate {
     return after.type == FileType::file && !has_metadata_;
   }
 
+  ViewTree& tree_;
   const bool has_metadata_;
   std::vector<std::pair<std::string, bool>> going_;
   std::vector<Entry> coming_;
@@ -123,14 +129,17 @@ ViewReport change_view(ViewMarker& marker, const ViewSource& source, const ViewS
                        const Head& head, const std::string& directory, const ViewProblem& problem,
                        const std::stop_token& stop) {
   ViewReport report;
-  ViewUpdate update(state.is_cloned);
+  const std::unique_ptr<ViewTree> tree =
+      source.site.open_tree(source.repository, directory, report, problem);
+  ViewUpdate update(*tree, state.is_cloned);
+  marker.write(state_of(source, head, nullptr));
   const PageRef before = parse_page_ref(state.tree, source.repository.info().digest);
   compare_revisions(source.repository, before, head.tree,
                     [&](const Entry* old_entry, const Entry* new_entry) {
+                      throw_if_stopped(stop);
                       update.take(old_entry, new_entry);
                     });
-  marker.write(state_of(source, head, nullptr));
-  update.apply(*source.site.open_tree(source.repository, directory, report, problem), stop);
+  update.finish(stop);
   report.is_cloned |= state.is_cloned;
   marker.write(state_of(source, head, &report));
   return report;

@@ -57,6 +57,7 @@ class RemoteTree : public ViewTree {
 
   void expect(std::uint64_t files) override;
   void add(const Entry& entry) override;
+  void replace(const Entry& file) override;
   void remove(const std::string& path, bool is_directory) override;
   void finish(const Entry& directory) override;
   void flush() override;
@@ -133,6 +134,15 @@ void RemoteTree::add(const Entry& entry) {
   if (additions_.size() >= kNamesAtOnce) do_additions();
 }
 
+void RemoteTree::replace(const Entry& file) {
+  open_parent(file.path);
+  removals_.push_back({file.path, false});
+  additions_.push_back(file);
+  if (additions_.size() < kNamesAtOnce) return;
+  do_removals();
+  do_additions();
+}
+
 void RemoteTree::remove(const std::string& path, bool is_directory) {
   open_parent(path);
   removals_.push_back({path, is_directory});
@@ -206,6 +216,7 @@ void RemoteTree::do_additions() {
   open_parents();
   const std::vector<const Entry*> files = files_to_make(true);
   if (!files.empty() && how_ == How::unknown) try_links();
+  if (!is_listed_) expect(files.size());
   if (is_listed_) stored_.list();
   std::vector<const Entry*> unlisted;
   Stage proofs;  // of what became of each file

@@ -56,6 +56,9 @@ class ViewTree {
   virtual void expect(std::uint64_t files) = 0;
   /// Makes what `entry` is. Its directory must be there; entries come in the order of a tree.
   virtual void add(const Entry& entry) = 0;
+  /// Gives a file that is there the content of `file`. In the order of a tree, and before anything
+  /// else is added or removed.
+  virtual void replace(const Entry& file) = 0;
   /// Removes what is there, which is no directory or an empty one. Fine if nothing is.
   virtual void remove(const std::string& path, bool is_directory) = 0;
   /// Gives a directory what its entry says. All names in it must have been added, and if it is a new

@@ -96,6 +96,7 @@ class LocalTree : public ViewTree {
 
   void expect(std::uint64_t files) override { linker_.expect(files); }
   void add(const Entry& entry) override;
+  void replace(const Entry& file) override;
   void remove(const std::string& path, bool is_directory) override;
   void finish(const Entry& directory) override;
   void flush() override;
@@ -127,6 +128,8 @@ class LocalTree : public ViewTree {
   bool is_new(const std::string& directory) const;
   int reach_to_change(const std::string& directory);
   void open_to_changes(int fd, const std::string& path, Changed& changed);
+  void hand_over(const std::string* below);
+  void settle();
   void do_removals();
   void do_additions(bool is_end);
   using Step = void (LocalTree::*)(const std::string& path, Changed& changed);
@@ -154,6 +157,7 @@ class LocalTree : public ViewTree {
   Changes changed_;
   std::vector<std::string> going_;     // directories, the innermost first
   std::size_t going_names_ = 0, coming_names_ = 0;  // in `changed_`, and `going_`
+  std::size_t replaced_ = 0;           // files that `settle` has not seen done
   std::atomic<std::size_t> kept_ = 0;  // descriptors in `changed_`
   std::vector<std::shared_ptr<Open>> open_;  // on the way to what was reached last
   Batch batch_;       // files of the directory that was reached last
@@ -205,6 +209,7 @@ void LocalTree::open_to_changes(int fd, const std::string& path, Changed& change
 
 void LocalTree::add(const Entry& entry) {
   if (entry.path.empty()) return;
+  settle();
   const bool is_file = entry.type == FileType::file && entry.digest;
   const std::string parent = parent_of(entry.path);
   if (is_file && !is_new(parent)) {
@@ -307,7 +312,42 @@ void LocalTree::make(int parent, const std::string& name, const Entry& entry) {
   }
 }
 
+void LocalTree::replace(const Entry& file) {
+  const std::string directory = parent_of(file.path);
+  Changed& changed = changed_[directory];
+  changed.going.push_back(name_of(file.path));
+  changed.coming.push_back(file);
+  ++report_.removed;
+  if (++replaced_ % kBatch == 0) hand_over(&directory);
+}
+
+/// Has a thread do what is collected, but for directories in which there may be more to do once the
+/// order of paths has come to `below`: two threads must not be at one.
+void LocalTree::hand_over(const std::string* below) {
+  auto left = std::make_shared<Changes>();
+  for (auto next = changed_.begin(); next != changed_.end();) {
+    const auto each = next++;
+    if (below == nullptr || !is_below(*below, each->first)) left->insert(changed_.extract(each));
+  }
+  if (left->empty()) return;
+  run([this, left] {
+    for (auto& [path, changed] : *left) {
+      remove_names(path, changed);
+      add_files(path, changed);
+      if (changed.fd) --kept_;
+    }
+  });
+}
+
+/// Until files are replaced.
+void LocalTree::settle() {
+  if (std::exchange(replaced_, 0) == 0) return;
+  hand_over(nullptr);
+  wait();
+}
+
 void LocalTree::remove(const std::string& path, bool is_directory) {
+  settle();
   if (is_directory)
     going_.push_back(path);
   else
@@ -399,6 +439,7 @@ void LocalTree::add_files(const std::string& path, Changed& changed) {
 
 void LocalTree::finish(const Entry& directory) {
   if (directory.path.empty()) return;  // the view itself keeps the mode that it was made with
+  settle();
   if (fresh_.erase(directory.path) == 0) {
     changed_[directory.path].entry = directory;
     return;
@@ -410,6 +451,7 @@ void LocalTree::finish(const Entry& directory) {
 }
 
 void LocalTree::flush() {
+  settle();
   wait();
   do_additions(true);
   report_.copied = linker_.copied();

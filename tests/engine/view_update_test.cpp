@@ -37,11 +37,20 @@ std::map<std::string, std::string> shown_by(const std::string& view) {
 
 std::string directory_of(int i) { return fmt::format("above-{}/{}", i % 7, i); }
 
+/// A directory whose own files come between those of the directories in it.
+void write_wide(TempTree& source, const std::string& text) {
+  for (int i = 0; i < 150; ++i) {
+    source.write(fmt::format("wide/{:03}", i), fmt::format("{} {}", text, i));
+    source.write(fmt::format("wide/{:03}-below/file", i), fmt::format("{} below {}", text, i));
+  }
+}
+
 void write_first(TempTree& source) {
   for (int i = 0; i < kDirectories; ++i) {
     source.write(directory_of(i) + "/changes", fmt::format("before {}", i));
     source.write(directory_of(i) + "/stays", "stays");
   }
+  write_wide(source, "before");
   for (int i = 0; i < 20; ++i) source.write(fmt::format("goes/{}/below/file", i), "goes");
   source.write("is-file", "file");
   source.write("is-directory/below/file", "file");
@@ -57,6 +66,7 @@ void write_second(TempTree& source) {
     if (i % 2 == 0) source.write(directory_of(i) + "/empty", "");
     if (i % 50 == 0) source.write(directory_of(i) + "/new/deep/file", "new");
   }
+  write_wide(source, "afterwards");
   for (const char* name : {"goes", "is-file", "is-directory", "goes-from-root", "above-0/link"})
     source.remove(name);
   source.write("is-file/below/file", "is a directory now");
