@@ -6,7 +6,7 @@
 -- file of another version is set aside and made anew.
 
 PRAGMA application_id = 0x72767072;  -- "rvpr"
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 -- Exactly one row.
 CREATE TABLE state (
@@ -42,5 +42,6 @@ CREATE TABLE page (
   size    INTEGER NOT NULL,      -- bytes of the page
   entries INTEGER NOT NULL,      -- in the page
   run     INTEGER NOT NULL,      -- who wrote it, as in `object`
+  marks   BLOB NOT NULL,         -- XXH3-64 over what was seen of each entry, 8 bytes each in their order
   PRIMARY KEY (source, first)
 ) STRICT, WITHOUT ROWID;

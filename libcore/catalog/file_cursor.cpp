@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kChunkRows = 1024;  // of one query: some milliseconds
 constexpr std::size_t kFirstChunk = 32;   // most directories have fewer
+constexpr std::size_t kChunkBehindSkip = 2;  // often one is looked at before the next skip
 constexpr int kQueriesPerView = 256;      // taking a new view for each costs more than the query
 
 /// Goes down the directories by their numbers, a query for each.
@@ -38,7 +39,7 @@ class TreeCursor : public FileCursor {
       std::optional<std::int64_t> parent = parent_of(path);
       if (!parent) return;
       Level& level = enter(*parent, std::string(split_path(path).directory));
-      level.is_ended = true;  // the row itself comes, and nothing beside it
+      level.is_alone = level.is_ended = true;
       read(level, statements_->find_file.query(*parent, sql::Blob{split_path(path).name}));
       if (level.filled > 0) number_ = level.rows[0].file.number;
     });
@@ -65,13 +66,18 @@ class TreeCursor : public FileCursor {
   void skip_below() override { below_ = nullptr; }
 
   void skip_to(const std::string& path) override {
-    depth_ = 0;
     below_ = nullptr;
-    if (number_ == 0) return;
-    Level* level = &enter(number_, base_);
-    std::string_view rest = std::string_view(path).substr(std::min(base_.size(), path.size()));
+    if (number_ == 0) return void(depth_ = 0);
+    leave_to(path);
+    Level* level = depth_ > 0 ? &levels_[depth_ - 1] : &enter(number_, base_);
+    std::string_view rest = path;
+    rest.remove_prefix(std::min(level->directory.size(), rest.size()));
     file_->use([&] {
-      while (rest.size() > 1) {
+      while (true) {
+        level->at = level->filled = 0;
+        level->wanted = kChunkBehindSkip;
+        level->is_ended = false;
+        if (rest.size() <= 1) return;
         rest.remove_prefix(1);  // the '/'
         level->last = rest.substr(0, rest.find('/'));
         rest.remove_prefix(level->last.size());
@@ -95,7 +101,19 @@ class TreeCursor : public FileCursor {
     std::size_t at = 0, filled = 0;
     std::size_t wanted = kFirstChunk;
     bool is_ended = false;
+    bool is_alone = false;  // one row of it comes, and nothing beside that
   };
+
+  /// Leaves the directories that `path` does not lie in.
+  void leave_to(std::string_view path) {
+    const auto holds = [&](const std::string& directory) {
+      return path.size() > directory.size() && path.starts_with(directory) && path[directory.size()] == '/';
+    };
+    for (; depth_ > 0; --depth_) {
+      const Level& level = levels_[depth_ - 1];
+      if (!level.is_alone && holds(level.directory)) return;
+    }
+  }
 
   static std::string directory_text(const std::string& path) { return path == "/" ? "" : path; }
 
@@ -108,7 +126,7 @@ class TreeCursor : public FileCursor {
     level.last.clear();
     level.at = level.filled = 0;
     level.wanted = kFirstChunk;
-    level.is_ended = false;
+    level.is_ended = level.is_alone = false;
     return level;
   }
 

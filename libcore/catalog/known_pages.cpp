@@ -24,6 +24,8 @@ bool read_page(const sql::Rows& columns, KnownPage& page) {
   if (!check.empty()) page.sums.check = Check::from_bytes(check);
   page.sums.size = static_cast<std::uint64_t>(columns.integer(4));
   page.entries = static_cast<std::uint64_t>(columns.integer(5));
+  page.marks = columns.bytes(7);
+  if (page.marks.size() != page.entries * kMarkBytes) page.marks.clear();
   return true;
 }
 
@@ -135,7 +137,7 @@ void PendingPages::write(PresentStatements& statements, std::int64_t run) {
     if (page->sums.check) check = sql::Blob{page->sums.check->bytes()};
     statements.put_page.execute(source, first, sql::Blob{page->seen.bytes()},
                                 sql::Blob{page->sums.digest.bytes()}, check, page->sums.size,
-                                page->entries, run);
+                                page->entries, run, sql::Blob{page->marks});
   }
   clear();
 }

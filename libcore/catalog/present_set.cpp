@@ -18,7 +18,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kApplicationId = 0x72767072;  // schema/present.sql
-constexpr std::int64_t kVersion = 2;
+constexpr std::int64_t kVersion = 3;
 
 // Added objects are gathered in memory and written in one transaction, so that no other process
 // waits long for the write lock.

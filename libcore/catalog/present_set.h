@@ -17,12 +17,15 @@ struct PresentObject {
   bool trusted = false;        ///< false: a hint from a run that published nothing; confirm by `stat`
 };
 
+inline constexpr std::size_t kMarkBytes = 8;
+
 /// A page of entries (schema/FORMAT.md, "Pages") of what was last backed up of a source.
 struct KnownPage {
   std::string first;          ///< path of its first entry, relative to the source
   Check seen;                 ///< over what was seen of its entries
   Sums sums;                  ///< of the page
   std::uint64_t entries = 0;  ///< in the page
+  std::string marks;          ///< what was seen of each entry by itself, `kMarkBytes` each; empty if not known
 
   bool operator==(const KnownPage&) const = default;
 };

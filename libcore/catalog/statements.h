@@ -107,7 +107,7 @@ struct PresentStatements {
       " ELSE excluded.xxh3 END,"
       " size = excluded.size"};
 
-  sql::Statement put_page{db, "INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?)"};
+  sql::Statement put_page{db, "INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"};
   sql::Statement drop_page{db, "DELETE FROM page WHERE source = ? AND first = ?"};
   sql::Statement drop_pages{db, "DELETE FROM page WHERE source = ? AND first >= ? AND first < ?"};
   sql::Statement drop_pages_from{db, "DELETE FROM page WHERE source = ? AND first >= ?"};
@@ -120,7 +120,7 @@ struct PageStatements {
   sqlite3* db;
   sql::Statement pages_from{
       db,
-      "SELECT first, seen, digest, xxh3, size, entries, run FROM page "
+      "SELECT first, seen, digest, xxh3, size, entries, run, marks FROM page "
       "WHERE source = ? AND first >= ? ORDER BY first LIMIT ?"};
 };
 

@@ -24,7 +24,8 @@ GrowingTree::GrowingTree(DigestKind kind, Pages pages)
 /// Takes a page that came to its end; of level 0 it is the one that `seen_` is about.
 void GrowingTree::store(const PageRef& ref, std::string text) {
   if (ref.level == 0) {
-    if (pages_.learn && is_told_) pages_.learn({ref.first, seen_.sum(), ref.sums(), ref.entries});
+    if (pages_.learn && is_told_)
+      pages_.learn({ref.first, seen_.sum(), ref.sums(), ref.entries, seen_.marks()});
     seen_.clear();
     is_told_ = true;
   }
@@ -40,7 +41,7 @@ void GrowingTree::add(const Entry& entry, const FileStatus* seen) {
 }
 
 void GrowingTree::add(std::shared_ptr<const KnownStretch> stretch) {
-  if (stretch->move) {
+  if (stretch->is_copied()) {
     settle(stretch->entries.front().path);
     return copy_lines(*stretch);
   }
@@ -83,15 +84,16 @@ void GrowingTree::take_apart(const KnownStretch& stretch) {
   }
 }
 
-/// Adds what the page holds under its new paths. Pages begin elsewhere then, since that depends on paths.
+/// Adds lines of the page, under new paths where they moved: pages begin elsewhere then, since that depends on paths.
 void GrowingTree::copy_lines(const KnownStretch& stretch) {
   const PageRef ref = ref_of(stretch.page);
-  const std::string text = pages_.fetch(ref);
-  const std::vector<std::string_view> lines = page_lines(ref, text);
-  for (std::size_t i = 0; i < lines.size(); ++i) {
+  if (!fetched_ || fetched_->first != ref.sums()) fetched_.emplace(ref.sums(), pages_.fetch(ref));
+  const std::vector<std::string_view> lines = page_lines(ref, fetched_->second);
+  for (std::size_t i = 0; i < stretch.entries.size(); ++i) {
     const SourceEntry& entry = stretch.entries[i];
+    const std::string old = stretch.move ? stretch.move->old_path(entry.path) : entry.path;
     line_.clear();
-    append_moved(line_, lines[i], stretch.move->old_path(entry.path), entry.path);
+    append_moved(line_, lines[stretch.line.value_or(0) + i], old, entry.path);
     tree_.add_line(entry.status.type, entry.path, line_, sink_);
     if (is_told_ && pages_.learn) seen_.add(entry.path, entry.status, entry.target, stretch.owners[i]);
   }

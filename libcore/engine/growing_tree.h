@@ -2,6 +2,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "libcore/engine/item.h"
 #include "libcore/engine/seen_entries.h"
@@ -46,6 +49,7 @@ class GrowingTree {
   PageSink sink_;  // `store`
   TreeWriter tree_;
   std::string line_;  // scratch
+  std::optional<std::pair<Sums, std::string>> fetched_;  // the page whose lines were copied last
   std::shared_ptr<const KnownStretch> last_;  // ends where it did only if what comes next begins a page
   SeenEntries seen_;      // of the open page
   bool is_told_ = true;   // by `seen_`: all of the open page's entries can be recognised

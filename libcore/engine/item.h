@@ -44,14 +44,19 @@ struct DirectoryMove {
   std::string old_path(std::string_view path) const { return from + std::string(path.substr(to.size())); }
 };
 
-/// Neighbouring names that are all as they were when a page was made of them.
+/// Neighbouring names that are all as they were when a page was made of them, and maybe of others.
 struct KnownStretch {
   KnownPage page;
   std::vector<SourceEntry> entries;  ///< without their directories
   bool follows = false;  ///< comes right behind the stretch before it, now as when the pages were made
+  /// Set: the page has others beside these, whose first line is that one; the rest follow it.
+  std::optional<std::size_t> line;
   /// Set: all of them lie in this directory, and the page has them where they were before.
   std::optional<DirectoryMove> move;
-  std::vector<std::string> owners;  ///< of the entries, if they moved
+  std::vector<std::string> owners;  ///< of the entries, if their lines are copied
+
+  /// The page will not be one of the new tree.
+  bool is_copied() const { return line || move; }
 };
 
 /// One name on its way from the walk to a page.

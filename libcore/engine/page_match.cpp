@@ -17,8 +17,12 @@ constexpr std::size_t kMostLonger = 4096;
 }  // namespace
 
 PageMatch::PageMatch(ScanVisitor& next, PresentSet& present, const std::string& source,
-                     OwnerNames& owners)
-    : next_(next), present_(present), source_(source), owners_(owners) {
+                     OwnerNames& owners, bool reads_pages)
+    : next_(next),
+      present_(present),
+      source_(source),
+      owners_(owners),
+      reads_pages_(reads_pages) {
   enter({});
 }
 
@@ -139,21 +143,60 @@ void PageMatch::hand_on() {
   last_level_ = wanted_level_;
 }
 
-/// Hands on what is held one by one; what begins a page that is known as well is held again, but not the first.
+/// Hands on what is held: neighbours that are as the page has them with their lines, the others one by one. What begins a page that is known
+/// as well is held again, but not the first.
 void PageMatch::release() {
   if (is_of_source()) present_.drop_page(source_, wanted_.first);
+  const KnownPage page = std::move(wanted_);
+  const std::vector<std::optional<std::size_t>> lines = lines_of_held(page);
   std::vector<SourceEntry> entries = std::exchange(held_, {});
-  std::vector<LeftOut> left_out = std::exchange(left_out_, {});
+  const std::vector<LeftOut> left_out = std::exchange(left_out_, {});
   directories_.clear();
   seen_.clear();
   follows_ = false;
-  std::size_t told = 0;
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    i == 0 ? pass_on(std::move(entries[i]), std::nullopt)
-           : entry(std::move(entries[i]), std::nullopt);
-    for (; told < left_out.size() && left_out[told].behind == i + 1; ++told)
-      skipped(left_out[told].path, left_out[told].reason, left_out[told].detail);
+  auto told = left_out.begin();
+  for (std::size_t i = 0; i < entries.size();) {
+    const std::size_t limit = told == left_out.end() ? entries.size() : told->behind;
+    std::size_t end = i;
+    while (held_.empty() && end < limit && lines[end] && *lines[end] == *lines[i] + (end - i)) ++end;
+    if (end > i)
+      hand_on_lines(page, *lines[i], std::span(entries).subspan(i, end - i));
+    else if (end = i + 1; i == 0)
+      pass_on(std::move(entries[i]), std::nullopt);
+    else
+      entry(std::move(entries[i]), std::nullopt);
+    i = end;
+    for (; told != left_out.end() && told->behind == i; ++told)
+      skipped(told->path, told->reason, told->detail);
   }
+}
+
+/// For each held entry its line in the page, if that has the same there.
+std::vector<std::optional<std::size_t>> PageMatch::lines_of_held(const KnownPage& page) const {
+  std::vector<std::optional<std::size_t>> lines(held_.size());
+  if (!reads_pages_ || !is_of_source() || page.marks.empty()) return lines;
+  const std::string marks = seen_.marks();
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < held_.size(); ++i) {
+    const std::string_view mark = std::string_view(marks).substr(i * kMarkBytes, kMarkBytes);
+    for (std::size_t line = next; line < page.entries && !lines[i]; ++line)
+      if (std::string_view(page.marks).substr(line * kMarkBytes, kMarkBytes) == mark) lines[i] = line;
+    if (lines[i]) next = *lines[i] + 1;
+  }
+  return lines;
+}
+
+void PageMatch::hand_on_lines(const KnownPage& page, std::size_t line,
+                              std::span<SourceEntry> entries) {
+  auto stretch = std::make_shared<KnownStretch>();
+  stretch->page = page;
+  stretch->line = line;
+  for (SourceEntry& entry : entries) {
+    stretch->owners.push_back(owners_.owner(entry.status.uid, entry.status.gid));
+    entry.directory.reset();
+    stretch->entries.push_back(std::move(entry));
+  }
+  next_.unchanged(std::move(stretch));
 }
 
 void PageMatch::skipped(const std::string& path, SkipReason reason, const std::string& detail) {

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,13 +29,16 @@ class ScanVisitor : public WalkVisitor {
   virtual std::optional<std::string> moved_from() const = 0;
 };
 
-/// Stands between a walk and the scan: holds entries back while they may make up a page that is known, and hands them on as that page or, if
-/// anything differs, one by one. So where nothing changed no row is read, no presence asked for and no line written; and where a directory
-/// moved, lines are copied from the pages of its old place. Memory: a page's entries, with at most 24 directories. One thread.
+/// Stands between a walk and the scan: holds entries back while they may make up a page that is known, and hands them on as that page. If
+/// anything differs, those that are the same are handed on with their lines in the page, and the others one by one. So for what did not
+/// change no row is read, no presence asked for and no line written; and where a directory moved, lines are copied from the pages of its old
+/// place. Memory: a page's entries, with at most 24 directories. One thread.
 class PageMatch : public WalkVisitor {
  public:
-  /// `source`: absolute path that is recorded. Everything outlives it. Only for sources where inodes and change times can be relied on.
-  PageMatch(ScanVisitor& next, PresentSet& present, const std::string& source, OwnerNames& owners);
+  /// `source`: absolute path that is recorded. `reads_pages`: it is cheap to read one whose lines are to be copied. Everything outlives it.
+  /// Only for sources where inodes and change times can be relied on.
+  PageMatch(ScanVisitor& next, PresentSet& present, const std::string& source, OwnerNames& owners,
+            bool reads_pages);
 
   void entry(SourceEntry entry, const std::optional<std::string>& list_error) override;
   void skipped(const std::string& path, SkipReason reason, const std::string& detail) override;
@@ -68,11 +72,14 @@ class PageMatch : public WalkVisitor {
   void hold(SourceEntry entry);
   void hand_on();
   void release();
+  std::vector<std::optional<std::size_t>> lines_of_held(const KnownPage& page) const;
+  void hand_on_lines(const KnownPage& page, std::size_t line, std::span<SourceEntry> entries);
 
   ScanVisitor& next_;
   PresentSet& present_;
   const std::string& source_;
   OwnerNames& owners_;
+  const bool reads_pages_;
   std::vector<Level> levels_;  // kept for their cursors; so many are in use:
   std::size_t depth_ = 0;
   /// Pages of the source between these paths were not begun by any entry. They stay to the end of the walk, since their directory may be met

@@ -1,5 +1,7 @@
 #include "libcore/engine/seen_entries.h"
 
+#include "libcore/catalog/present_set.h"
+
 namespace reverse {
 
 void SeenEntries::append(std::uint64_t number) {
@@ -24,6 +26,19 @@ void SeenEntries::add(std::string_view path, const FileStatus& status, std::stri
         bits(status.mtime.seconds), std::uint64_t{status.mtime.nanoseconds},
         bits(status.ctime.seconds), std::uint64_t{status.ctime.nanoseconds}})
     append(number);
+  ends_.push_back(bytes_.size());
+}
+
+std::string SeenEntries::marks() const {
+  std::string marks;
+  marks.reserve(ends_.size() * kMarkBytes);
+  std::size_t begin = 0;
+  for (const std::size_t end : ends_) {
+    const std::uint64_t mark = xxh3_64(std::string_view(bytes_).substr(begin, end - begin), 0);
+    marks.append(reinterpret_cast<const char*>(&mark), kMarkBytes);
+    begin = end;
+  }
+  return marks;
 }
 
 }  // namespace reverse

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "libcore/hash/hasher.h"
 #include "libcore/scan/source_entry.h"
@@ -15,12 +16,18 @@ class SeenEntries {
   /// `owner`: as the entry has it.
   void add(std::string_view path, const FileStatus& status, std::string_view target, std::string_view owner);
   Check sum() const { return check_of(bytes_); }
-  void clear() { bytes_.clear(); }
+  /// A shorter sum of each entry by itself, `kMarkBytes` each, in their order: it tells which of them are the same.
+  std::string marks() const;
+  void clear() {
+    bytes_.clear();
+    ends_.clear();
+  }
 
  private:
   void append(std::string_view text);
   void append(std::uint64_t number);
   std::string bytes_;
+  std::vector<std::size_t> ends_;  // in `bytes_`, of each entry
 };
 
 /// True if an equal sum will tell that the entry is the same. Not so of links to an inode with others (their groups are formed anew in every

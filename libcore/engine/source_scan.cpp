@@ -91,7 +91,8 @@ void SourceScan::run(Emit emit, bool use_pages, const std::stop_token& stop) {
     return is_repository(entry, fd);
   };
   if (use_pages && can_match_pages()) {
-    PageMatch match(*this, deps_.present, options_.source, owners_);
+    const bool reads_pages = deps_.repository.backend().traits().cheap_stat;
+    PageMatch match(*this, deps_.present, options_.source, owners_, reads_pages);
     walk(options_.read_from, walk_options, filter_, match, stop);
     match.finish();
   } else {

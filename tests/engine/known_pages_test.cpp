@@ -63,6 +63,20 @@ TEST_CASE("a run that knows all pages asks the catalog for nothing") {
   CHECK(second.head.tree == f.tree_made_anew());
 }
 
+TEST_CASE("what lies beside changed names in known pages is not looked up either") {
+  Scene f;
+  f.source.write(name_of(100), "changed");
+  f.source.remove(name_of(300));
+  f.source.write(name_of(500) + "0", "new");
+  advance_clock(kTrusted);
+  fs::remove(f.client.catalog_file());
+  const BackupReport second = f.run();
+  // Only what changed, a name at the end of a page that grew, and as above what is linked or beside it.
+  CHECK(second.files_new < 80);
+  CHECK(second.files_unmodified + second.files_new == second.head.files);
+  CHECK(second.head.tree == f.tree_made_anew());
+}
+
 TEST_CASE("however a source changes, known pages give the tree that a first backup makes") {
   Scene f;
   std::mt19937 random(7);
