@@ -169,7 +169,8 @@ class Cursor {
   /// Says that the pages will be entered to which the lines refer; tells `hint` of new ones. What
   /// cannot be read is told when it is come to.
   void expect(const Lines& references, const PageHint& hint);
-  /// All lines of those pages, which are read for that; valid until the next page is entered.
+  /// All lines of those that were expected, which are read for that; valid until the next page is
+  /// entered.
   Lines lines_below(const Lines& references);
 
  private:
@@ -248,7 +249,8 @@ void Cursor::expect(const Lines& references, const PageHint& hint) {
 
 Lines Cursor::lines_below(const Lines& references) {
   std::vector<PagesAhead::Page*> pages;
-  for (std::string_view line : references) pages.push_back(&ahead_.at(line));
+  for (std::string_view line : references)
+    if (ahead_.knows(line)) pages.push_back(&ahead_.at(line));
   std::sort(pages.begin(), pages.end(), [](const auto* a, const auto* b) {
     return compare_paths(a->ref.first, b->ref.first) < 0;
   });
