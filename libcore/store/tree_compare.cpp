@@ -332,14 +332,6 @@ void Comparison::look_ahead(unsigned level) {
 
 }  // namespace
 
-PagesFetcher one_by_one(PageFetcher fetch) {
-  return [fetch = std::move(fetch)](std::span<const PageRef> pages) {
-    std::vector<std::string> texts;
-    for (const PageRef& page : pages) texts.push_back(fetch(page));
-    return texts;
-  };
-}
-
 void compare_trees(DigestKind kind, const PagesFetcher& fetch, const PageRef* before,
                    const PageRef& after, const DifferenceVisitor& visit, const PageHint& hint) {
   Cursor of_before(kind, fetch, before), of_after(kind, fetch, &after);

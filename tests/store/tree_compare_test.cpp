@@ -23,6 +23,14 @@ std::vector<Entry> make_tree(int files) {
   return entries;
 }
 
+PagesFetcher one_by_one(PageFetcher fetch) {
+  return [fetch = std::move(fetch)](std::span<const PageRef> pages) {
+    std::vector<std::string> texts;
+    for (const PageRef& page : pages) texts.push_back(fetch(page));
+    return texts;
+  };
+}
+
 /// "-path", "+path", "!path"
 Lines compare(MemoryPages& pages, const PageRef* before, const PageRef& after) {
   Lines lines;
