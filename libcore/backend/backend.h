@@ -205,7 +205,7 @@ class Backend {
   /// (""), private to its owner. False if the name was taken. Throws `not_found` where the parent is
   /// missing.
   virtual bool make_directory(const RepoPath& path) = 0;
-  /// Makes those that are not there, all in directories that are.
+  /// Makes those that are not there, each in a directory that is or that comes before it.
   virtual void make_directories(std::span<const RepoPath> paths) {
     for (const RepoPath& path : paths) make_directory(path);
   }

@@ -155,7 +155,8 @@ void Attempt::begin_head() {
   head.tool = options_.tool;
   head.digest = deps_.repository.info().digest;
   head.tags = options_.tags;
-  std::optional<Head> last = last_head(deps_.repository, head.set());
+  std::optional<Head> last;
+  if (!asked_.is_first) last = last_head(deps_.repository, head.set());
   head.started = to_rfc3339_local(options_.time ? *options_.time : start_after(last));
   guard_set(last);
   newest_ = last;

@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "libcore/store/layout.h"
-#include "libcore/store/small_files.h"
 
 namespace reverse {
 
@@ -18,8 +17,10 @@ AskedHead expect_backup(Backend& backend, const std::string& set,
   return {basis->token, ask_for_head(backend, basis->token)};
 }
 
-void expect_first_backup(Backend& backend, const std::string& set) {
-  expect_listings(backend, {layout::set_directory(set), layout::kWriting, layout::kManifests});
+AskedHead expect_first_backup(const Repository& repository) {
+  Backend& backend = repository.backend();
+  if (backend.traits().cheap_stat) return {};
+  return {repository.first_gate(), ask_for_head(backend, repository.first_gate()), true};
 }
 
 }  // namespace reverse

@@ -7,6 +7,7 @@
 #include "libcore/backend/backend.h"
 #include "libcore/catalog/present_set.h"
 #include "libcore/store/gate.h"
+#include "libcore/store/repository.h"
 
 namespace reverse {
 
@@ -14,6 +15,7 @@ namespace reverse {
 struct AskedHead {
   std::string token;
   std::unique_ptr<HeadUpload> upload;  ///< of `ask_for_head`; nullptr: none
+  bool is_first = false;  ///< this run has just made the repository: there is nothing to look for in it
 };
 
 /// Says what a backup reads before it begins (`Backend::expect`), and asks for its head's temporary: all of it takes a distant
@@ -23,7 +25,7 @@ struct AskedHead {
 AskedHead expect_backup(Backend& backend, const std::string& set,
                         const std::optional<PresentSet::Basis>& basis);
 
-/// Likewise of a repository that was just made, for the first revision of `set`.
-void expect_first_backup(Backend& backend, const std::string& set);
+/// Likewise of a repository that `Repository::create` has just made, which needs not be read.
+AskedHead expect_first_backup(const Repository& repository);
 
 }  // namespace reverse

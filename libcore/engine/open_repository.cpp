@@ -101,7 +101,8 @@ OpenedRepository open_for_writing(Backend& backend, Catalog& catalog, const Open
     return {std::move(repository), false};
   }
   check_found(state, catalog, options);
-  Repository repository = Repository::create(backend, options.digest.value_or(options.usual_digest));
+  Repository repository =
+      Repository::create(backend, options.digest.value_or(options.usual_digest), {}, state);
   catalog.put_repository_at(options.location, repository.info().id);
   return {std::move(repository), true};
 }

@@ -60,13 +60,13 @@ bool RepositoryWriter::holds(const PresentSet::Basis& basis, const std::string& 
 void RepositoryWriter::begin(const std::string& seen, AskedHead asked) {
   Backend& backend = repository_.backend();
   std::optional<PresentSet::Basis> basis = present_.basis();
-  if (basis && asked.upload && asked.token == basis->token)
-    head_upload_ = confirm_head(std::move(asked.upload));
-  else if (basis)
-    head_upload_ = open_head(backend, basis->token);
+  const bool fits = asked.is_first || (basis && asked.token == basis->token);
+  if (!asked.upload || !fits)
+    asked = basis ? AskedHead{basis->token, ask_for_head(backend, basis->token)} : AskedHead{};
+  head_upload_ = asked.is_first ? std::move(asked.upload) : confirm_head(std::move(asked.upload));
   if (head_upload_) {
-    token_ = basis->token;
-    trusts_ = holds(*basis, seen);
+    token_ = asked.token;
+    trusts_ = !asked.is_first && holds(*basis, seen);
   }
   for (int attempt = 0; !head_upload_ && attempt < 3; ++attempt) {  // gc may close a gate in between
     std::vector<RepoPath> listed{layout::kWriting};
@@ -76,7 +76,8 @@ void RepositoryWriter::begin(const std::string& seen, AskedHead asked) {
     head_upload_ = open_head(backend, token_);
   }
   if (!head_upload_) fail(ErrorKind::busy, "the gate of the repository is closed again and again: try later");
-  is_empty_ = !trusts_ && seen.empty() && !backend.traits().cheap_stat && repository_.sets().empty();
+  is_empty_ = asked.is_first || (!trusts_ && seen.empty() && !backend.traits().cheap_stat &&
+                                 repository_.sets().empty());
   present_.begin(token_, trusts_);
   // Counting goes over all that is known, and most runs ask nothing.
   stored_.list_after([this] { return present_.count() / kKnownPerQuestion; });
@@ -240,7 +241,7 @@ RepositoryWriter::Published RepositoryWriter::publish(Head& head) {
   backend.barrier(shards);
   head.token = token_;
   while (true) {
-    std::unique_ptr<HeadUpload> upload = std::move(head_upload_);
+    std::unique_ptr<HeadUpload> upload = confirm_head(std::move(head_upload_));
     if (!upload) upload = open_head(backend, token_);
     if (!upload) return Published::gate_closed;
     switch (publish_head(backend, *upload, head)) {

@@ -49,10 +49,14 @@ class Repository {
                          PartialCopy partial = PartialCopy::refused);
   /// Makes the whole layout in a location that is `absent` or `empty`, repository.yaml last and
   /// durable; finishes what an interrupted creation left. Throws `no_repository` where something
-  /// else lies, `exists` where a repository does. `id`: its UUID; empty: a new one.
-  static Repository create(Backend& backend, DigestKind digest, std::string id = {});
+  /// else lies, `exists` where a repository does. `id`: its UUID; empty: a new one. `found`: what
+  /// `look_at_location` has just found there, so that nobody looks twice.
+  static Repository create(Backend& backend, DigestKind digest, std::string id = {},
+                           std::optional<LocationState> found = {});
 
   const RepositoryInfo& info() const { return info_; }
+  /// The token of the gate that `create` has opened; "" in a repository that was opened.
+  const std::string& first_gate() const { return first_gate_; }
   /// True for a copy made to be carried: what its revisions need may lie elsewhere (schema/FORMAT.md,
   /// "Partial copies").
   bool is_partial() const { return is_partial_; }
@@ -97,6 +101,7 @@ class Repository {
 
   Backend* backend_;
   RepositoryInfo info_;
+  std::string first_gate_;
   bool is_partial_ = false;
 };
 

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <array>
+#include <future>
+#include <utility>
 #include <vector>
 
 #include "libcore/backend/recovery.h"
@@ -81,14 +83,17 @@ void put_files(Backend& backend, const std::vector<std::unique_ptr<Upload>>& upl
   backend.publish(publications);
 }
 
-/// `is_new`: nobody was there before.
-void make_layout(Backend& backend, bool is_new) {
-  backend.make_directory("");
+/// All directories, with an open gate: its token. `is_new`: nobody was there before.
+std::string make_layout(Backend& backend, bool is_new) {
   std::vector<RepoPath> directories = named_directories();
   for (int i = 0; i < layout::kShards; ++i) directories.push_back(layout::shard(i));
-  if (is_new) directories.push_back(layout::gate(random_hex(16)));
+  std::string token = random_hex(16);
+  if (is_new) {
+    directories.insert(directories.begin(), "");
+    directories.push_back(layout::gate(token));
+  }
   backend.make_directories(directories);
-  if (!is_new) find_or_open_gate(backend);
+  return is_new ? token : find_or_open_gate(backend);
 }
 
 }  // namespace
@@ -117,38 +122,45 @@ LocationState look_at_location(Backend& backend) {
   return LocationState::empty;
 }
 
-/// Makes the repository `info`; goes on where an earlier call was cut short.
-static void create_as(Backend& backend, const RepositoryInfo& info) {
-  const LocationState state = look_at_location(backend);
-  const bool is_made = state == LocationState::repository;
-  if (is_made && Repository::open(backend, false).info().id != info.id)
-    fail(ErrorKind::exists, "{} is a repository already", backend.display(""));
+/// Makes the repository `info` where `state` was found, as far as it is not there yet. The token of
+/// its gate.
+static std::string create_as(Backend& backend, const RepositoryInfo& info, LocationState state) {
   if (state == LocationState::foreign)
     fail(ErrorKind::no_repository, "{} is neither empty nor a repository", backend.display(""));
-  if (!is_made) {
-    backend.expect_uploads();  // all that whoever makes a repository has
-    make_layout(backend, state == LocationState::absent);
-    // On its way with the others, and named when they and all directories are durable.
-    const std::unique_ptr<Upload> upload =
-        upload_text(backend, format_repository_info(info), kTextMode);
-    const std::vector<std::unique_ptr<Upload>> files = upload_files(backend);
-    backend.barrier(named_directories());  // while they are on their way
-    put_files(backend, files);
+  if (state == LocationState::repository) {  // made before the reply was lost, or by somebody else
+    if (Repository::open(backend, false).info().id != info.id)
+      fail(ErrorKind::exists, "{} is a repository already", backend.display(""));
     backend.barrier(std::vector<RepoPath>{""});
-    const Publication publication{upload.get(), layout::kRepositoryFile};
-    if (backend.publish({&publication, 1}).front() != MoveResult::done)
-      fail(ErrorKind::exists, "somebody else made a repository in {} at the same time",
-           backend.display(""));
+    return find_or_open_gate(backend);
   }
+  std::string token = make_layout(backend, state == LocationState::absent);
+  backend.expect_uploads();  // all that whoever makes a repository has
+  // On its way with the others, and named when they and all directories are durable.
+  const std::unique_ptr<Upload> upload =
+      upload_text(backend, format_repository_info(info), kTextMode);
+  const std::vector<std::unique_ptr<Upload>> files = upload_files(backend);
+  auto directories = std::async(std::launch::async, [&] { backend.barrier(named_directories()); });
+  put_files(backend, files);
+  directories.get();
   backend.barrier(std::vector<RepoPath>{""});
+  const Publication publication{upload.get(), layout::kRepositoryFile};
+  if (backend.publish({&publication, 1}).front() != MoveResult::done)
+    fail(ErrorKind::exists, "somebody else made a repository in {} at the same time",
+         backend.display(""));
+  backend.barrier(std::vector<RepoPath>{""});
+  return token;
 }
 
-Repository Repository::create(Backend& backend, DigestKind digest, std::string id) {
+Repository Repository::create(Backend& backend, DigestKind digest, std::string id,
+                              std::optional<LocationState> found) {
   return with_context("create repository", [&] {
     if (id.empty()) id = random_uuid();
-    RepositoryInfo info{std::move(id), digest, to_rfc3339_local(now())};
-    with_recovery(backend, [&] { create_as(backend, info); });
-    return Repository(backend, std::move(info));
+    Repository made(backend, {std::move(id), digest, to_rfc3339_local(now())});
+    with_recovery(backend, [&] {
+      if (!found) found = look_at_location(backend);
+      made.first_gate_ = create_as(backend, made.info(), *std::exchange(found, std::nullopt));
+    });
+    return made;
   });
 }
 

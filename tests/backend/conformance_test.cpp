@@ -193,6 +193,17 @@ TEST_CASE("of many directories those that are missing are made", "[backend]") {
   CHECK(error_kind([&] { backend.make_directories(paths); }) == ErrorKind::not_found);
 }
 
+TEST_CASE("directories are made in those that come before them, the root first", "[backend]") {
+  Subject subject = any_subject();
+  Backend& backend = *subject.backend;
+  put(backend, "kept", "x");
+  const std::vector<RepoPath> paths = {"", "a", "a/b"};
+  backend.make_directories(paths);
+  for (const RepoPath& path : paths) CHECK(backend.stat(path)->type == FileType::directory);
+  CHECK(backend.stat("a/b")->mode == backend.stat("a")->mode);
+  CHECK(content(backend, "kept") == "x");
+}
+
 TEST_CASE("what is expected is read as it is, whatever size was said", "[backend]") {
   Subject subject = any_subject();
   Backend& backend = *subject.backend;

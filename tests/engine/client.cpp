@@ -90,6 +90,7 @@ BackupReport Client::back_up(Backend& backend, const BackupOptions& options,
     asked = expect_backup(backend, options.host + "/" + options.label,
                           PresentSet::open(cache(), *id, warn)->basis());
   const OpenedRepository opened = open_for_writing(backend, *catalog, open);
+  if (opened.created) asked = expect_first_backup(opened.repository);
   const auto present = PresentSet::open(cache(), opened.repository.info().id, warn);
   const auto open_uploads = [&] {
     return UploadJournal::open(cache(), opened.repository.info().id, warn);

@@ -109,7 +109,7 @@ TEST_CASE("a first backup takes few flights, however many files there are", "[fl
     Client client;
     flights.push_back(flights_of_next(place, client, *source));
   }
-  CHECK(flights[0] <= 24);
+  CHECK(flights[0] <= 18);  // three more than it takes on a busy machine
   CHECK(flights[1] <= flights[0] + 6);
 }
 

@@ -1,5 +1,6 @@
 #include "libcore/store/repository.h"
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
 
@@ -48,7 +49,7 @@ class DyingBackend : public ForwardingBackend {
   void spend() {
     if (left_-- <= 0) fail(ErrorKind::io, "died");
   }
-  int left_;
+  std::atomic<int> left_;  // creations do several things at a time
 };
 
 std::string text_of(const Sums& sums, const SampleRepository& sample) {
@@ -107,6 +108,17 @@ TEST_CASE("a repository is not made over something else", "[store][repository]")
   CHECK(std::distance(fs::directory_iterator(directory.path()), {}) == 1);
 }
 
+TEST_CASE("a repository that others make since the location was looked at is left as it is", "[store][repository]") {
+  SampleRepository theirs;
+  const std::string id = theirs.repository().info().id;
+  CHECK(kind_of_error([&] {
+          Repository::create(theirs.backend(), DigestKind::sha256, {}, LocationState::absent);
+        }) == ErrorKind::exists);
+  const Repository found = Repository::open(theirs.backend(), true);
+  CHECK(found.info().id == id);
+  CHECK(found.info().digest == DigestKind::md5);
+}
+
 TEST_CASE("a creation cut short anywhere is finished by the next", "[store][repository]") {
   for (int calls : {0, 5, 100, 267, 268, 270, 271, 272}) {
     TempDir directory;
@@ -129,6 +141,7 @@ TEST_CASE("a creation cut short anywhere is finished by the next", "[store][repo
     CHECK((state == LocationState::absent || state == LocationState::empty));
     Repository made = Repository::create(*backend, DigestKind::md5);
     CHECK(Repository::open(*backend, true).info().id == made.info().id);
+    CHECK(backend->stat(layout::gate(made.first_gate())));
   }
 }
 

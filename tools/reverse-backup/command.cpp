@@ -139,7 +139,7 @@ ExitCode BackupCommand::execute(Invocation& call) {
   asked_head_ = &asked;
   OpenedRepository opened = open_for_writing(*backend, *catalog_, open);
   if (opened.created) {
-    expect_first_backup(*backend, planned.front().host + "/" + planned.front().label);
+    asked = expect_first_backup(opened.repository);
     call.output.note(creation_note(location, *backend));
   }
   return run_all(std::move(planned), call, opened.repository);

@@ -28,6 +28,13 @@ constexpr std::size_t kMostOpen = 1024;  // uploads with an open file: more woul
 constexpr std::size_t kOpenUntold = 64;  // where the server does not tell how many it allows
 constexpr std::size_t kNamedTogether = 16;  // so few files get durable names all in the same flight
 
+constexpr std::uint32_t kRootMode = 0700;  // of a repository's directory, unless it is there
+
+/// The bits of a new directory in such a one.
+std::uint32_t bits_below(const FileStat& directory) {
+  return 0700 | (directory.mode & 02777);
+}
+
 RepoPath parent_of(const RepoPath& path) {
   std::size_t slash = path.rfind('/');
   return slash == RepoPath::npos ? "" : path.substr(0, slash);
@@ -85,6 +92,7 @@ class SftpBackend final : public Backend,
   std::unique_ptr<Upload> go_on_with(const std::string& name, const LeftUpload& left,
                                      std::uint32_t mode);
   std::unique_ptr<Upload> create_named(const std::string& name, std::uint32_t mode);
+  Request look_request(const RepoPath& path) const;
   std::uint32_t mode_below(const RepoPath& directory);
   void note_mode(const RepoPath& directory, std::uint32_t mode);
   void apply_mode(const std::string& name, std::uint32_t found, std::uint32_t wanted);
@@ -182,12 +190,17 @@ void SftpBackend::throw_given_up(std::string loss) const {
 
 // --- reading
 
+/// The root may be reached through a symlink.
+Request SftpBackend::look_request(const RepoPath& path) const {
+  const std::string name = server_.full(path);
+  return path.empty() ? stat_request(name) : lstat_request(name);
+}
+
 std::optional<FileStat> SftpBackend::stat(const RepoPath& path) {
   if (!path.empty()) return server_.examine(server_.full(path));
-  std::string root = server_.full("");  // may be reached through a symlink
-  Reply reply = server_.call(stat_request(root));
+  Reply reply = server_.call(look_request(path));
   if (reply.type == PacketType::attrs) return to_file_stat(reply.attributes);
-  if (!is_absent(reply)) server_.throw_failure(reply, "stat", root);
+  if (!is_absent(reply)) server_.throw_failure(reply, "stat", server_.full(path));
   return std::nullopt;
 }
 
@@ -446,7 +459,7 @@ std::uint32_t SftpBackend::mode_below(const RepoPath& directory) {
     if (const auto known = modes_.find(directory); known != modes_.end()) return known->second;
   }
   std::optional<FileStat> found = stat(directory);
-  const std::uint32_t mode = 0700 | (found ? found->mode & 02777 : 0);
+  const std::uint32_t mode = found ? bits_below(*found) : kRootMode;
   if (found) note_mode(directory, mode);
   return mode;
 }
@@ -469,7 +482,7 @@ void SftpBackend::apply_mode(const std::string& name, std::uint32_t found, std::
 
 bool SftpBackend::make_directory(const RepoPath& path) {
   std::string name = server_.full(path);
-  const std::uint32_t mode = path.empty() ? 0700 : mode_below(parent_of(path));
+  const std::uint32_t mode = path.empty() ? kRootMode : mode_below(parent_of(path));
   std::vector<Reply> replies =
       server_.call_stages({{make_directory_request(name, mode)}, {lstat_request(name)}});
   if (replies[0].lost || replies[1].lost)
@@ -485,18 +498,22 @@ bool SftpBackend::make_directory(const RepoPath& path) {
 
 void SftpBackend::make_directories(std::span<const RepoPath> paths) {
   if (paths.empty()) return;
-  std::map<RepoPath, std::uint32_t> modes;  // by directory: few above, and those made here
+  std::map<RepoPath, std::uint32_t> modes;  // below each: few that are there, and those made here
+  const auto mode_of = [&](const RepoPath& path) {
+    if (path.empty()) return kRootMode;
+    auto [above, is_unknown] = modes.try_emplace(parent_of(path));
+    if (is_unknown) above->second = mode_below(above->first);
+    return above->second;
+  };
   std::vector<std::vector<Request>> stages;
   std::vector<Request> looks;
   std::ptrdiff_t depth = -1;
   for (const RepoPath& path : paths) {
-    auto [above, is_new] = modes.try_emplace(parent_of(path));
-    if (is_new) above->second = mode_below(above->first);
-    const std::uint32_t mode = modes[path] = above->second;
-    const std::ptrdiff_t own_depth = std::count(path.begin(), path.end(), '/');
+    const std::uint32_t mode = modes[path] = mode_of(path);
+    const std::ptrdiff_t own_depth = path.empty() ? 0 : 1 + std::ranges::count(path, '/');
     if (std::exchange(depth, own_depth) != own_depth) stages.emplace_back();
     stages.back().push_back(make_directory_request(server_.full(path), mode));
-    looks.push_back(lstat_request(server_.full(path)));
+    looks.push_back(look_request(path));
   }
   stages.push_back(std::move(looks));
   std::vector<Reply> replies = server_.call_stages(std::move(stages));
@@ -504,12 +521,13 @@ void SftpBackend::make_directories(std::span<const RepoPath> paths) {
   std::vector<std::string> changed;
   std::vector<Request> changes;
   for (std::size_t i = 0; i < paths.size(); ++i) {
-    const std::uint32_t mode = modes.at(parent_of(paths[i]));
+    const std::uint32_t mode = mode_of(paths[i]);
     const bool is_there = found[i].type == PacketType::attrs;
     if (!is_there) {  // alone, for a certain answer
       make_directory(paths[i]);
     } else if (!is_done(replies[i])) {
-      note_mode(paths[i], 0700 | (to_file_stat(found[i].attributes).mode & 02777));
+      modes[paths[i]] = bits_below(to_file_stat(found[i].attributes));
+      note_mode(paths[i], modes[paths[i]]);
     } else {
       note_change(paths[i]);
       note_mode(paths[i], mode);
