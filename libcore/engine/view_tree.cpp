@@ -122,6 +122,7 @@ class LocalTree : public ViewTree {
     std::vector<Entry> coming;       // files
     std::optional<Entry> entry;      // that it gets; otherwise it stays as it was
     std::optional<struct stat> before;  // since it is open to changes
+    bool is_opened = false;             // by another mode than that
     UniqueFd fd;                        // of some of those
   };
   int reach(const std::string& directory);
@@ -198,11 +199,14 @@ int LocalTree::reach_to_change(const std::string& directory) {
   return fd;
 }
 
-/// The view itself keeps the mode that it was made with.
+/// The view itself keeps the mode that it was made with. Whoever may write anyhow, as root, is spared
+/// two changes of mode.
 void LocalTree::open_to_changes(int fd, const std::string& path, Changed& changed) {
   if (path.empty() || changed.before) return;
   struct stat before;
-  if (::fstat(fd, &before) != 0 || ::fchmod(fd, 0700) != 0)
+  const bool is_known = ::fstat(fd, &before) == 0;
+  changed.is_opened = ::faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) != 0;
+  if (!is_known || (changed.is_opened && ::fchmod(fd, 0700) != 0))
     throw_errno(errno, fmt::format("open '{}' to changes", printable(path)));
   changed.before = before;
 }
@@ -432,8 +436,9 @@ void LocalTree::add_files(const std::string& path, Changed& changed) {
   if (changed.entry) return give(directory, *changed.entry);
   if (!changed.before) return;
   const timespec times[2] = {changed.before->st_atim, changed.before->st_mtim};
-  if (::fchmod(directory, changed.before->st_mode & 07777) != 0 ||
-      ::futimens(directory, times) != 0)
+  const bool is_closed =
+      !changed.is_opened || ::fchmod(directory, changed.before->st_mode & 07777) == 0;
+  if (!is_closed || ::futimens(directory, times) != 0)
     throw_errno(errno, fmt::format("set mode and time of '{}'", printable(path)));
 }
 
