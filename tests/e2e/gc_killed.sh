@@ -26,16 +26,24 @@ mv "$(object src/same7)" "$(object trees/2014-01-21/own)" "$run/" || fail "no su
 echo half >repo/tmp/0123456789abcdef && touch -d '10 days ago' repo/tmp/0123456789abcdef
 cp -a home home-before
 
-# checked: what is published in try/ restores; the newest two must be there.
+# The day in trees/ of a revision; asked once for each.
+declare -A days
+day_of() {
+  days[$1]=${days[$1]:-$(date -d "$(sed -E 's,.*/(....)(..)(..)T(..).*,\1-\2-\3 \4:00Z,' <<<"$1")" +%Y-%m-%d)}
+}
+
+# check WHEN: what is published in try/ restores; the newest two must be there.
 check() {
-  local revision version
-  reverse list ./try | while read -r revision _; do
-    version=$(date -d "$(sed -E 's,.*/(....)(..)(..)T(..).*,\1-\2-\3 \4:00Z,' <<<"$revision")" +%Y-%m-%d)
-    rm -rf back
-    reverse restore -q ./try "$revision" -t ./back >stdout 2>stderr || fail "$1: $revision does not restore"
-    same "trees/$version" back
-  done || exit 1
-  [ "$(reverse list ./try | wc -l)" -ge 2 ] || fail "$1: too few revisions are left"
+  local revision restored=()
+  rm -rf back && mkdir back
+  while read -r revision _; do
+    day_of "$revision"
+    reverse restore -q ./try "$revision" -t "./back/${days[$revision]}" >stdout 2>stderr ||
+      fail "$1: $revision does not restore"
+    restored+=("${days[$revision]}")
+  done < <(reverse list ./try)
+  [ ${#restored[@]} -ge 2 ] || fail "$1: too few revisions are left"
+  same trees back "${restored[@]}"
 }
 
 # finished: nothing is left of what gc had to do.

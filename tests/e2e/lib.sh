@@ -33,12 +33,16 @@ silent() {
   for file; do [ ! -s "$file" ] || fail "$file is not empty"; done
 }
 
-# same TREE OTHER: names, contents and metadata agree, links and holes included.
+# same TREE OTHER [NAME...]: names, contents and metadata agree, links and holes included; of what is directly in
+# TREE only those NAMEs are compared, if there are any.
 same() {
-  rsync -aHAXnci --modify-window=-1 --delete "$1/" "$2/" >differences 2>&1 || fail "rsync: $(cat differences)"
-  [ ! -s differences ] || fail "$1 and $2 differ: $(head differences)"
-  (cd "$1" && find . -printf '%P %n\n' | sort) >links
-  (cd "$2" && find . -printf '%P %n\n' | sort) | cmp -s links || fail "$1 and $2 differ in links"
+  local tree=$1 other=$2
+  shift 2
+  [ $# -gt 0 ] || set -- .
+  rsync -aHAXnciR --modify-window=-1 --delete "${@/#/$tree/./}" "$other/" >differences 2>&1 || fail "rsync: $(cat differences)"
+  [ ! -s differences ] || fail "$tree and $other differ: $(head differences)"
+  (cd "$tree" && find "$@" -printf '%H/%P %n\n' | sort) >links
+  (cd "$other" && find "$@" -printf '%H/%P %n\n' | sort) | cmp -s links || fail "$tree and $other differ in links"
 }
 
 # wait_for COMMAND...: until it succeeds, at most 20 s.

@@ -46,6 +46,12 @@ std::unique_ptr<FaultBackend> Place::connect() const {
   return std::make_unique<FaultBackend>(open_local_backend(path(), Durability::none));
 }
 
+Place Place::copy() const {
+  Place copy;
+  fs::copy(path(), copy.path(), fs::copy_options::recursive);
+  return copy;
+}
+
 std::map<std::string, std::string> Place::files() const {
   std::map<std::string, std::string> files;
   if (!fs::exists(path())) return files;
@@ -101,12 +107,12 @@ BackupReport Client::back_up(Backend& backend, const BackupOptions& options,
       options);
 }
 
-BackupReport Client::back_up(const Place& place, const BackupOptions& options) {
-  return back_up(*place.connect(), options);
+BackupReport Client::back_up(const Site& site, const BackupOptions& options) {
+  return back_up(*site.connect(), options);
 }
 
-BackupReport Client::back_up(const Place& place, const std::string& source) {
-  return back_up(place, options(source));
+BackupReport Client::back_up(const Site& site, const std::string& source) {
+  return back_up(site, options(source));
 }
 
 // --- reading back
@@ -126,16 +132,16 @@ Restored restore(Backend& backend, const std::string& revision, const std::strin
   return restore(backend, revision, options);
 }
 
-Restored restore(const Place& place, const std::string& revision, RestoreOptions options) {
-  return restore(*place.connect(), revision, std::move(options));
+Restored restore(const Site& site, const std::string& revision, RestoreOptions options) {
+  return restore(*site.connect(), revision, std::move(options));
 }
 
-Restored restore(const Place& place, const std::string& revision, const std::string& target) {
-  return restore(*place.connect(), revision, target);
+Restored restore(const Site& site, const std::string& revision, const std::string& target) {
+  return restore(*site.connect(), revision, target);
 }
 
-std::vector<Entry> entries_of(const Place& place, const std::string& revision) {
-  const auto backend = place.connect();
+std::vector<Entry> entries_of(const Site& site, const std::string& revision) {
+  const auto backend = site.connect();
   const Repository repository = Repository::open(*backend, false);
   TreeReader tree = repository.tree(resolve_revision(repository, revision, {}, "desk", now()).head);
   std::vector<Entry> entries;
@@ -143,8 +149,8 @@ std::vector<Entry> entries_of(const Place& place, const std::string& revision) {
   return entries;
 }
 
-std::vector<Head> heads_of(const Place& place) {
-  const auto backend = place.connect();
+std::vector<Head> heads_of(const Site& site) {
+  const auto backend = site.connect();
   std::vector<Head> heads;
   visit_heads(
       Repository::open(*backend, false), {}, [&](const Head& head) { heads.push_back(head); },
@@ -216,8 +222,8 @@ std::vector<std::string> defects(Backend& backend) {
   return Inspection(backend).run();
 }
 
-std::vector<std::string> defects(const Place& place) {
-  return defects(*place.connect());
+std::vector<std::string> defects(const Site& site) {
+  return defects(*site.connect());
 }
 
 }  // namespace reverse

@@ -42,13 +42,20 @@ class ScratchDir {
   std::unique_ptr<TempDir> directory_;
 };
 
-/// A repository's directory, not made yet, and connections to it.
-class Place {
+/// Where a repository lies, on a disk or in memory.
+class Site {
+ public:
+  virtual ~Site() = default;
+  /// A connection of its own, through which calls can fail.
+  virtual std::unique_ptr<FaultBackend> connect() const = 0;
+};
+
+/// A repository's directory, not made yet. Nothing is made durable: these tests cut no power.
+class Place final : public Site {
  public:
   std::string path() const { return directory_ / "repository"; }
-  /// A connection of its own, through which calls can fail. Nothing is made durable: these tests
-  /// cut no power.
-  std::unique_ptr<FaultBackend> connect() const;
+  std::unique_ptr<FaultBackend> connect() const override;
+  Place copy() const;
 
   /// Number of files in objects/.
   std::size_t objects() const;
@@ -77,8 +84,8 @@ class Client {
   /// holds what this run told.
   BackupReport back_up(Backend& backend, const BackupOptions& options,
                        const std::stop_token& stop = {});
-  BackupReport back_up(const Place& place, const BackupOptions& options);
-  BackupReport back_up(const Place& place, const std::string& source);
+  BackupReport back_up(const Site& site, const BackupOptions& options);
+  BackupReport back_up(const Site& site, const std::string& source);
 
   std::unique_ptr<RecordingObserver> observer;
 
@@ -95,18 +102,18 @@ struct Restored {
 };
 Restored restore(Backend& backend, const std::string& revision, RestoreOptions options);
 Restored restore(Backend& backend, const std::string& revision, const std::string& target);
-Restored restore(const Place& place, const std::string& revision, RestoreOptions options);
-Restored restore(const Place& place, const std::string& revision, const std::string& target);
+Restored restore(const Site& site, const std::string& revision, RestoreOptions options);
+Restored restore(const Site& site, const std::string& revision, const std::string& target);
 
 /// All entries of a revision.
-std::vector<Entry> entries_of(const Place& place, const std::string& revision);
+std::vector<Entry> entries_of(const Site& site, const std::string& revision);
 /// Every head of the repository, sets in order, oldest first.
-std::vector<Head> heads_of(const Place& place);
+std::vector<Head> heads_of(const Site& site);
 
 /// What breaks the promise that everything published is whole: damaged heads, pages and objects
 /// that are missing or have other sums. Objects that nobody cites must be whole as well. Empty if
 /// sound.
 std::vector<std::string> defects(Backend& backend);
-std::vector<std::string> defects(const Place& place);
+std::vector<std::string> defects(const Site& site);
 
 }  // namespace reverse

@@ -1,5 +1,4 @@
 #include <catch2/catch.hpp>
-#include <filesystem>
 #include <random>
 
 #include "tests/engine/gc_scene.h"
@@ -12,29 +11,28 @@
 namespace reverse {
 namespace {
 
-namespace fs = std::filesystem;
 using Lines = std::vector<std::string>;
 
 /// A repository in which gc has all of its work: a revision to expire, another's objects in the
 /// trash of a run that was killed, and some there that nobody needs.
-struct Scene : Versions {
-  Scene() {
-    forget(place, back_up(0));
-    back_up(1);
-    const std::string run = place.path() + "/trash/" + std::string(32, 'd') + "/";
-    fs::create_directories(run);
+template <typename S>
+struct SceneAt : VersionsAt<S> {
+  SceneAt() {
+    forget(this->place, this->back_up(0));
+    this->back_up(1);
+    const std::string run(32, 'd');
     for (const char* content : {"shared 1", "shared 2", "version 1 file 1"})
-      fs::rename(place.path() + "/" + object_of(content),
-                 run + fs::path(object_of(content)).filename().string());
-    fs::copy(place.path() + "/" + object_of("shared 3"),
-             run + fs::path(object_of("shared 3")).filename().string());
-    write(0);  // what a writer backs up next needs what gc is about to take out
+      put_into_trash(this->place, run, content);
+    put_into_trash(this->place, run, "shared 3", Trashed::copied);
+    this->write(0);  // what a writer backs up next needs what gc is about to take out
   }
 };
+using Scene = SceneAt<Medium>;
 
-/// Runs gc in a process that is killed at call `n` if it comes to that.
-void collect_killed(const Place& place, std::uint64_t n) {
-  run_killed(place, n, [](Backend& backend) { collect(backend, at_once()); });
+/// Runs gc so that it dies at call `n` if it comes to that.
+template <typename S>
+auto collect_killed(const S& place, std::uint64_t n) {
+  return run_killed(place, n, [](Backend& backend) { collect(backend, at_once()); });
 }
 
 TEST_CASE(
@@ -42,8 +40,8 @@ TEST_CASE(
   const Scene scene;
   for (std::uint64_t n : moments_of_gc(scene, at_once())) {
     CAPTURE(n);
-    Trial trial(scene);
-    collect_killed(trial.place, n);
+    TrialInMemory trial(scene);
+    const auto dead = collect_killed(trial.place, n);
     trial.check_all_restore();
     CHECK(heads_of(trial.place).size() >= 1);
     const bool writer_first = n % 2 == 0;
@@ -57,7 +55,7 @@ TEST_CASE(
 }
 
 TEST_CASE("killed over and over, gc comes to its end") {
-  const Scene scene;
+  const SceneAt<Place> scene;  // whose processes die in truth
   Trial trial(scene);
   const std::size_t calls = calls_of_gc(scene, at_once()).size();
   for (std::uint64_t n = 280; n < calls; n += 7) collect_killed(trial.place, n);
@@ -72,7 +70,7 @@ TEST_CASE("an error at any call ends gc without a loss, and the next run ends wh
   const ErrorKind kind = GENERATE(ErrorKind::io, ErrorKind::no_space);
   for (std::uint64_t n : moments_of_gc(scene, at_once(), 2)) {
     CAPTURE(n);
-    Trial trial(scene);
+    TrialInMemory trial(scene);
     const auto backend = trial.place.connect();
     backend->set_hook([&](std::string_view call, const RepoPath& path, std::uint64_t number) {
       if (number == n) fail(kind, "fault on demand: {} {}", call, path);
@@ -94,7 +92,7 @@ TEST_CASE("a stop at any call ends gc without a loss") {
   std::size_t cancelled = 0;
   for (std::uint64_t n : moments_of_gc(scene, at_once(), 2)) {
     CAPTURE(n);
-    Trial trial(scene);
+    TrialInMemory trial(scene);
     const auto backend = trial.place.connect();
     std::stop_source stop;
     backend->set_hook([&](std::string_view, const RepoPath&, std::uint64_t number) {

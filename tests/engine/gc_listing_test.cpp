@@ -42,25 +42,24 @@ class HidingBackend final : public ForwardingBackend {
 };
 
 /// Something to expire, something to put back, something to delete.
-struct Scene : Versions {
-  Scene() {
-    old = back_up(0);
-    kept = back_up(1);
-    forget(place, old);
-    const std::string run = place.path() + "/trash/" + std::string(32, 'a') + "/";
-    fs::create_directories(run);
+template <typename S>
+struct SceneAt : VersionsAt<S> {
+  SceneAt() {
+    old = this->back_up(0);
+    kept = this->back_up(1);
+    forget(this->place, old);
     for (const char* content : {"shared 1", "version 1 file 1"})
-      fs::rename(place.path() + "/" + object_of(content),
-                 run + fs::path(object_of(content)).filename().string());
+      put_into_trash(this->place, std::string(32, 'a'), content);
   }
   std::string old, kept;
 };
+using Scene = SceneAt<Place>;
 
 TEST_CASE("a listing that is cut short once never costs an object (F10)") {
-  const Scene scene;
+  const SceneAt<Medium> scene;
   int listings = 0;
   {
-    Trial rehearsal(scene);
+    TrialInMemory rehearsal(scene);
     const auto backend = rehearsal.place.connect();
     HidingBackend honest(*backend, [](const RepoPath&, const std::string&, int) { return false; });
     collect(honest, at_once());
@@ -69,7 +68,7 @@ TEST_CASE("a listing that is cut short once never costs an object (F10)") {
   for (int n = 1; n <= listings; ++n)
     for (bool all : {true, false}) {  // all names, or every second one
       CAPTURE(n, all);
-      Trial trial(scene);
+      TrialInMemory trial(scene);
       const auto backend = trial.place.connect();
       HidingBackend server(*backend, [&](const RepoPath&, const std::string& name, int listing) {
         return listing == n && (all || name.back() % 2 == 0);

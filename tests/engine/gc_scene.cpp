@@ -13,6 +13,8 @@
 #include "libcore/base/fd.h"
 #include "libcore/hash/hasher.h"
 #include "libcore/store/layout.h"
+#include "libcore/store/marks.h"
+#include "libcore/store/small_files.h"
 #include "tests/engine/test_clock.h"
 #include "tests/support/stride.h"
 
@@ -26,8 +28,8 @@ GcReport collect(Backend& backend, const GcOptions& options, RecordingObserver* 
                 {});
 }
 
-GcReport collect(const Place& place, const GcOptions& options) {
-  return collect(*place.connect(), options);
+GcReport collect(const Site& site, const GcOptions& options) {
+  return collect(*site.connect(), options);
 }
 
 GcOptions at_once() {
@@ -45,10 +47,8 @@ std::string mark_of(const Place& place, const std::string& revision) {
 
 }  // namespace
 
-void forget(const Place& place, const std::string& revision) {
-  const std::string path = mark_of(place, revision);
-  fs::create_directories(fs::path(path).parent_path());
-  write_file(path, "");
+void forget(const Site& site, const std::string& revision) {
+  make_marks(*site.connect(), {revision});
 }
 
 void unforget(const Place& place, const std::string& revision) {
@@ -86,6 +86,23 @@ std::string object_of(const std::string& content) {
   return object_path({hash_bytes(DigestKind::md5, content).digest, std::nullopt});
 }
 
+void put_into_trash(const Site& site, const std::string& run, const std::string& content,
+                    Trashed how) {
+  const auto backend = site.connect();
+  const RepoPath directory = "trash/" + run;
+  const RepoPath object = object_of(content);
+  const RepoPath target = directory + object.substr(object.rfind('/'));
+  backend->make_directory("trash");
+  backend->make_directory(directory);
+  if (how == Trashed::moved) {
+    REQUIRE(backend->move(object, target) == MoveResult::done);
+    return;
+  }
+  const std::unique_ptr<Upload> copy = upload_text(*backend, content, 0444);
+  const Publication publication{copy.get(), target};
+  REQUIRE(backend->publish({&publication, 1}).front() == MoveResult::done);
+}
+
 bool has_object(const Place& place, const std::string& content) {
   return fs::exists(place.path() + "/" + object_of(content));
 }
@@ -95,7 +112,8 @@ void replace_file(const std::string& path, const std::string& content) {
   write_file(path, content);
 }
 
-void Versions::write(int version) {
+template <typename S>
+void VersionsAt<S>::write(int version) {
   for (int i = 0; i < 12; ++i)
     source.write("shared/f" + std::to_string(i), "shared " + std::to_string(i));
   for (int i = 0; i < 4; ++i)
@@ -105,43 +123,46 @@ void Versions::write(int version) {
   advance_clock(10);
 }
 
-std::string Versions::back_up(int version) {
+template <typename S>
+std::string VersionsAt<S>::back_up(int version) {
   write(version);
   const std::string revision = client.back_up(place, source.path()).head.revision();
   expected[revision] = facts_of(source.path());
   return revision;
 }
 
-void check_all_restore(const Place& place, const RevisionTrees& expected) {
-  CHECK(defects(place) == std::vector<std::string>{});
-  for (const Head& head : heads_of(place)) {
+void check_all_restore(const Site& site, const RevisionTrees& expected) {
+  CHECK(defects(site) == std::vector<std::string>{});
+  for (const Head& head : heads_of(site)) {
     const std::string revision = head.revision();
     CAPTURE(revision);
     const auto target = in_memory<TempDir>();
-    const Restored restored = restore(place, revision, target.path());
+    const Restored restored = restore(site, revision, target.path());
     CHECK(restored.report.damaged + restored.report.failed == 0);
     REQUIRE(expected.count(revision) == 1);
     CHECK(differences(expected.at(revision), facts_of(target.path())).empty());
   }
 }
 
-void check_clean(const Place& place) {
-  CHECK(files_below(place, "trash").empty());
-  CHECK(files_below(place, "forgotten").empty());
-  for (const fs::directory_entry& entry : fs::directory_iterator(place.path()))
-    CHECK_FALSE(entry.path().filename().string().starts_with("writing."));
+void check_clean(const Site& site) {
+  const auto backend = site.connect();
+  for (const char* directory : {"trash", "forgotten"})
+    if (backend->stat(directory)) CHECK(files_of(*backend, directory).empty());
+  backend->list("", [](const ListedFile& file) { CHECK_FALSE(file.name.starts_with("writing.")); });
   GcOptions look = at_once();
   look.dry_run = true;
-  const GcReport report = collect(place, look);
+  const GcReport report = collect(*backend, look);
   CHECK(report.live_objects == report.objects);
 }
 
-Trial::Trial(const Versions& versions) : source(versions.source), expected(versions.expected) {
-  fs::copy(versions.place.path(), place.path(), fs::copy_options::recursive);
+template <typename S>
+TrialAt<S>::TrialAt(const VersionsAt<S>& versions)
+    : source(versions.source), place(versions.place.copy()), expected(versions.expected) {
   fs::copy(versions.client.cache(), client.cache(), fs::copy_options::recursive);
 }
 
-void Trial::back_up() {
+template <typename S>
+void TrialAt<S>::back_up() {
   expected[client.back_up(place, source.path()).head.revision()] = facts_of(source.path());
 }
 
@@ -165,8 +186,20 @@ void run_killed(const Place& place, std::uint64_t n, const std::function<void(Ba
   REQUIRE((WIFSIGNALED(status) || WEXITSTATUS(status) == 0));
 }
 
-std::vector<std::string> calls_of_gc(const Versions& versions, const GcOptions& options) {
-  Trial rehearsal(versions);
+std::unique_ptr<FaultBackend> run_killed(const Medium& medium, std::uint64_t n,
+                                         const std::function<void(Backend&)>& act) {
+  auto backend = medium.connect();
+  backend->crash_at(n);
+  try {
+    act(*backend);
+  } catch (const Crash&) {
+  }
+  return backend;
+}
+
+template <typename S>
+std::vector<std::string> calls_of_gc(const VersionsAt<S>& versions, const GcOptions& options) {
+  TrialAt<S> rehearsal(versions);
   const auto backend = rehearsal.place.connect();
   std::vector<std::string> calls;
   backend->set_hook([&](std::string_view call, const RepoPath& path, std::uint64_t) {
@@ -176,7 +209,8 @@ std::vector<std::string> calls_of_gc(const Versions& versions, const GcOptions& 
   return calls;
 }
 
-std::vector<std::uint64_t> moments_of_gc(const Versions& versions, const GcOptions& options,
+template <typename S>
+std::vector<std::uint64_t> moments_of_gc(const VersionsAt<S>& versions, const GcOptions& options,
                                          std::size_t step) {
   const std::vector<std::string> calls = calls_of_gc(versions, options);
   std::vector<std::uint64_t> moments;
@@ -188,5 +222,15 @@ std::vector<std::uint64_t> moments_of_gc(const Versions& versions, const GcOptio
     if (!stride.skips()) chosen.push_back(moments[i]);
   return chosen;
 }
+
+template struct VersionsAt<Place>;
+template struct VersionsAt<Medium>;
+template struct TrialAt<Place>;
+template struct TrialAt<Medium>;
+template std::vector<std::string> calls_of_gc(const Versions&, const GcOptions&);
+template std::vector<std::string> calls_of_gc(const VersionsInMemory&, const GcOptions&);
+template std::vector<std::uint64_t> moments_of_gc(const Versions&, const GcOptions&, std::size_t);
+template std::vector<std::uint64_t> moments_of_gc(const VersionsInMemory&, const GcOptions&,
+                                                  std::size_t);
 
 }  // namespace reverse

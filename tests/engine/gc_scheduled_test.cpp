@@ -11,7 +11,7 @@
 namespace reverse {
 namespace {
 
-struct Scene : Versions {
+struct Scene : VersionsInMemory {
   Scene() {
     first = back_up(0);
     second = back_up(1);
@@ -28,7 +28,7 @@ TEST_CASE("whatever order writers, gcs and forgetting come in, and whoever dies,
   for (unsigned seed = 1; seed <= schedules; ++seed) {
     if (stride.skips()) continue;
     CAPTURE(seed);
-    Trial trial(scene);
+    TrialInMemory trial(scene);
     Client laptop;
     BackupOptions options = Client::options(scene.source.path());
     BackupOptions other = options;

@@ -46,11 +46,8 @@ struct Scene : Versions {
     old = back_up(0);
     kept = back_up(1);
     forget(place, old);
-    const std::string run = place.path() + "/trash/" + std::string(32, 'a') + "/";
-    fs::create_directories(run);
     for (const char* content : {"shared 1", "version 1 file 1"})
-      fs::rename(place.path() + "/" + object_of(content),
-                 run + fs::path(object_of(content)).filename().string());
+      put_into_trash(place, std::string(32, 'a'), content);
   }
   std::string old, kept;
 };

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "libcore/base/fd.h"
+#include "libcore/store/marks.h"
 #include "tests/engine/gc_scene.h"
 #include "tests/support/stride.h"
 
@@ -25,15 +26,17 @@ using Act = std::function<void()>;
 
 /// A repository in which gc takes out what the next backup needs: version 0 was backed up, marked,
 /// and is the source again.
-struct Scene : Versions {
-  Scene() {
-    old = back_up(0);
-    back_up(1);
-    forget(place, old);
-    write(0);
+template <typename S>
+struct SceneAt : VersionsAt<S> {
+  SceneAt() {
+    old = this->back_up(0);
+    this->back_up(1);
+    forget(this->place, old);
+    this->write(0);
   }
   std::string old;
 };
+using Scene = SceneAt<Medium>;
 
 /// Runs `act` before call `n`.
 FaultBackend::Hook at_call(std::uint64_t n, Act act) {
@@ -42,20 +45,21 @@ FaultBackend::Hook at_call(std::uint64_t n, Act act) {
   };
 }
 
-void collect_with(const Place& place, FaultBackend::Hook hook) {
-  const auto backend = place.connect();
+void collect_with(const Site& site, FaultBackend::Hook hook) {
+  const auto backend = site.connect();
   backend->set_hook(std::move(hook));
   collect(*backend, at_once());
 }
 
 /// Everything is whole, and when the last gc has ended nothing that is needed lies in the trash
 /// only (F5): a copy by other means may leave that out.
-void check_after(Trial& trial) {
+template <typename S>
+void check_after(TrialAt<S>& trial) {
   trial.check_all_restore();
-  const std::string trash = trial.place.path() + "/trash";
-  fs::rename(trash, trash + ".aside");
-  CHECK(defects(trial.place) == Lines{});
-  fs::rename(trash + ".aside", trash);
+  const auto backend = trial.place.connect();
+  REQUIRE(backend->move("trash", "trash.aside") == MoveResult::done);
+  CHECK(defects(*backend) == Lines{});
+  REQUIRE(backend->move("trash.aside", "trash") == MoveResult::done);
   collect(trial.place, at_once());
   check_clean(trial.place);
   trial.check_all_restore();
@@ -65,7 +69,7 @@ TEST_CASE("a whole backup at any call of gc is published and stays whole") {
   const Scene scene;
   for (std::uint64_t n : moments_of_gc(scene, at_once())) {
     CAPTURE(n);
-    Trial trial(scene);
+    TrialInMemory trial(scene);
     bool warm = n % 2 == 0;
     if (!warm) trial.client.forget();
     collect_with(trial.place, at_call(n, [&] { trial.back_up(); }));
@@ -75,9 +79,10 @@ TEST_CASE("a whole backup at any call of gc is published and stays whole") {
 }
 
 /// A backup in a thread of its own, stopped before it publishes its head.
+template <typename S>
 class WaitingBackup {
  public:
-  explicit WaitingBackup(Trial& trial) : trial_(trial), backend_(trial.place.connect()) {
+  explicit WaitingBackup(TrialAt<S>& trial) : trial_(trial), backend_(trial.place.connect()) {
     backend_->set_hook([this](std::string_view call, const RepoPath& path, std::uint64_t) {
       if (call != "publish" || !path.starts_with("manifests/") || target_ != "") return;
       std::unique_lock lock(mutex_);
@@ -123,7 +128,7 @@ class WaitingBackup {
   std::string target() const { return target_; }
 
  private:
-  Trial& trial_;
+  TrialAt<S>& trial_;
   std::unique_ptr<FaultBackend> backend_;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -136,7 +141,7 @@ TEST_CASE("a backup that had looked at everything before gc began publishes at a
   const Scene scene;
   for (std::uint64_t n : moments_of_gc(scene, at_once())) {
     CAPTURE(n);
-    Trial trial(scene);
+    TrialInMemory trial(scene);
     WaitingBackup backup(trial);
     collect_with(trial.place, at_call(n, [&] { backup.finish(); }));
     backup.check_published();
@@ -169,7 +174,7 @@ class RequestUnderWay {
 TEST_CASE(
     "a request to publish that is under way while gc runs takes effect before gc looks, or never "
     "(F1)") {
-  const Scene scene;
+  const SceneAt<Place> scene;
   std::size_t executed = 0, failed = 0;
   for (std::uint64_t n : moments_of_gc(scene, at_once())) {
     CAPTURE(n);
@@ -191,7 +196,7 @@ TEST_CASE("gc at any call of a backup: the backup publishes, and what it refers 
   const Scene scene;
   std::uint64_t calls = 0;
   {
-    Trial rehearsal(scene);
+    TrialInMemory rehearsal(scene);
     const auto backend = rehearsal.place.connect();
     rehearsal.client.back_up(*backend, Client::options(scene.source.path()));
     calls = backend->calls();
@@ -200,7 +205,7 @@ TEST_CASE("gc at any call of a backup: the backup publishes, and what it refers 
   for (std::uint64_t n = 1; n <= calls; ++n) {
     if (stride.skips()) continue;
     CAPTURE(n);
-    Trial trial(scene);
+    TrialInMemory trial(scene);
     if (n % 2 == 0) trial.client.forget();
     const auto backend = trial.place.connect();
     backend->set_hook(at_call(n, [&] { collect(trial.place, at_once()); }));
@@ -218,7 +223,7 @@ TEST_CASE("gc at any call of another gc, with a backup that publishes in between
   for (std::size_t i = 0; i < moments.size(); i += 3) {
     for (std::size_t j = i; j < moments.size(); j += 7) {
       CAPTURE(moments[i], moments[j]);
-      Trial trial(scene);
+      TrialInMemory trial(scene);
       WaitingBackup backup(trial);
       collect_with(trial.place, [&](std::string_view, const RepoPath&, std::uint64_t number) {
         if (number == moments[i]) backup.finish();
@@ -237,10 +242,10 @@ TEST_CASE(
   std::size_t kept = 0, gone = 0;
   for (std::uint64_t n : moments_of_gc(scene, at_once())) {
     CAPTURE(n);
-    Trial trial(scene);
+    TrialInMemory trial(scene);
     bool taken_back = false;
     collect_with(trial.place, at_call(n, [&] {
-                   taken_back = fs::remove(trial.place.path() + "/forgotten/" + scene.old);
+                   taken_back = remove_mark(*trial.place.connect(), scene.old);
                  }));
     const bool is_there = heads_of(trial.place).size() == 2;
     CHECK(is_there == taken_back);
@@ -258,7 +263,7 @@ TEST_CASE("revisions that another run expires while gc reads them are no damage"
   const Scene scene;
   for (std::uint64_t n : moments_of_gc(scene, at_once(), 2)) {
     CAPTURE(n);
-    Trial trial(scene);
+    TrialInMemory trial(scene);
     const std::string newest =
         trial.client.back_up(trial.place, trial.source.path()).head.revision();
     trial.expected[newest] = facts_of(trial.source.path());
@@ -298,7 +303,7 @@ TEST_CASE(
   for (std::uint64_t n = 1; n <= calls.size(); ++n) {
     if (!calls[n - 1].starts_with("move objects/") || stride.skips()) continue;
     CAPTURE(n);
-    Trial trial(scene);
+    TrialInMemory trial(scene);
     const auto backend = trial.place.connect();
     backend->crash_at(n);
     CHECK_THROWS_AS(collect(*backend, at_once()), Crash);

@@ -1,7 +1,6 @@
 #include "tests/engine/medium.h"
 
 #include "libcore/store/repository.h"
-#include "tests/engine/client.h"
 
 namespace reverse {
 
@@ -28,14 +27,10 @@ std::vector<std::string> Medium::revisions() const {
   return Repository::open(*connect(), false).all_revisions();
 }
 
-std::map<RepoPath, std::uint64_t> files_of(Backend& backend) {
+std::map<RepoPath, std::uint64_t> files_of(Backend& backend, const RepoPath& directory) {
   std::map<RepoPath, std::uint64_t> files;
-  add_files(backend, "", files);
+  add_files(backend, directory, files);
   return files;
-}
-
-std::vector<std::string> defects(const Medium& medium) {
-  return defects(*medium.connect());
 }
 
 }  // namespace reverse

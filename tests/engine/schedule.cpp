@@ -74,12 +74,12 @@ void run(Actor& actor) {
 
 }  // namespace
 
-void run_together(std::vector<Actor>& actors, const Place& place, unsigned seed) {
+void run_together(std::vector<Actor>& actors, const Site& site, unsigned seed) {
   std::mt19937 random(seed);
   Turns turns(static_cast<int>(actors.size()), seed);
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < actors.size(); ++i) {
-    actors[i].backend = place.connect();
+    actors[i].backend = site.connect();
     if (random() % 4 == 0) actors[i].backend->crash_at(1 + random() % 400);
     actors[i].backend->set_hook(turns.hook(i));
   }

@@ -16,8 +16,8 @@ struct Actor {
   std::string error;                      // what ended it, `busy` and its own crash excepted
 };
 
-/// Runs them all against `place`: a scheduler decides by lot who makes the next calls to the
+/// Runs them all against `site`: a scheduler decides by lot who makes the next calls to the
 /// repository, and who dies at which; the same for the same `seed`.
-void run_together(std::vector<Actor>& actors, const Place& place, unsigned seed);
+void run_together(std::vector<Actor>& actors, const Site& site, unsigned seed);
 
 }  // namespace reverse

@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <functional>
 #include <random>
 #include <set>
 
@@ -97,7 +98,7 @@ class World {
     expected_[name] = facts_of(machine.home.path());
   }
 
-  void mark(std::size_t here, void (*change)(const Place&, const std::string&)) {
+  void mark(std::size_t here, const std::function<void(const Place&, const std::string&)>& change) {
     const Lines names = revisions_of(machines_[here].place);
     if (!names.empty()) change(machines_[here].place, names[any(names.size())]);
   }
