@@ -66,19 +66,20 @@ std::uint32_t mode_below(const std::string& directory) {
   return 0700 | (info.st_mode & 02777);
 }
 
-UniqueFd open_for_reading(const std::string& path) {
+UniqueFd open_for_reading(int directory, const std::string& path) {
   constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-  UniqueFd fd(::open(path.c_str(), kFlags | O_NOATIME));
-  if (!fd && errno == EPERM) fd = UniqueFd(::open(path.c_str(), kFlags));  // somebody else's file
+  UniqueFd fd(::openat(directory, path.c_str(), kFlags | O_NOATIME));
+  if (!fd && errno == EPERM)  // somebody else's file
+    fd = UniqueFd(::openat(directory, path.c_str(), kFlags));
   return fd;
 }
 
 /// Pulls a file's bytes.
 class LocalSource final : public ByteSource {
  public:
-  /// `most`: bytes read at a time.
-  LocalSource(std::string name, std::uint64_t most)
-      : name_(std::move(name)), fd_(open_for_reading(name_)) {
+  /// `fd`: what opening it gave, with its errno. `most`: bytes read at a time.
+  LocalSource(UniqueFd fd, std::string name, std::uint64_t most)
+      : name_(std::move(name)), fd_(std::move(fd)) {
     struct stat info;
     if (!fd_) throw_local(errno, "open", name_);
     if (::fstat(fd_.get(), &info) != 0) throw_local(errno, "stat", name_);
@@ -152,6 +153,7 @@ class LocalBackend final : public Backend, public DirectoryModes {
   };
 
   std::string full(const RepoPath& path) const;
+  UniqueFd open_to_read(const RepoPath& path);
   std::uint32_t file_mask();
   bool is_mode_kept(const MadeFile& made);
   void note_mode_kept(const MadeFile& made);
@@ -162,6 +164,7 @@ class LocalBackend final : public Backend, public DirectoryModes {
   LocalSync sync_;
   std::mutex barrier_mutex_;  ///< held through a barrier: the next may rely on this one's work
   std::mutex mutex_;
+  UniqueFd root_fd_;  ///< from where on paths are short; by `mutex_`
   std::set<std::string> changed_;           ///< directories with names not yet durable; by `mutex_`
   std::optional<std::uint32_t> file_mask_;  ///< by `mutex_`
   std::optional<MadeFile> mode_kept_;  ///< the last such file kept its mode, so others will; by `mutex_`
@@ -233,8 +236,19 @@ void LocalBackend::list_wanted(const RepoPath& directory,
   }
 }
 
+UniqueFd LocalBackend::open_to_read(const RepoPath& path) {
+  int root;
+  {
+    std::lock_guard lock(mutex_);
+    if (!root_fd_) root_fd_ = UniqueFd(::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    root = root_fd_.get();
+  }
+  return root < 0 ? UniqueFd() : open_for_reading(root, path);
+}
+
 std::uint64_t LocalBackend::read(const RepoPath& path, ByteSink& sink) {
-  LocalSource source(full(path), kReadChunk);
+  std::string name = full(path);
+  LocalSource source(open_to_read(path), std::move(name), kReadChunk);
   std::uint64_t total = 0;
   for (ByteView bytes = source.next(); !bytes.empty(); bytes = source.next()) {
     sink.write(bytes);
@@ -244,11 +258,12 @@ std::uint64_t LocalBackend::read(const RepoPath& path, ByteSink& sink) {
 }
 
 std::unique_ptr<ByteSource> LocalBackend::open(const RepoPath& path) {
-  return std::make_unique<LocalSource>(full(path), kPullChunk);
+  std::string name = full(path);
+  return std::make_unique<LocalSource>(open_to_read(path), std::move(name), kPullChunk);
 }
 
 void LocalBackend::forget_cached(const RepoPath& path) {
-  if (UniqueFd fd = open_for_reading(full(path)))
+  if (UniqueFd fd = open_to_read(path))
     ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
 }
 
