@@ -22,7 +22,7 @@ constexpr std::uint64_t kLargestChunk = 64 << 10;
 constexpr std::uint64_t kSafeChunk = 32 << 10;    // what every server takes
 constexpr std::uint64_t kWidenEvery = 4 << 20;
 constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
-constexpr std::size_t kMostUnopened = 1 << 20;  // bytes that wait until the file is there
+constexpr std::size_t kMostUnopened = 256 << 10;  // bytes that wait until the file is there
 /// Not even its owner may open a file that nobody may write.
 constexpr std::uint32_t kOwnerWrites = 0200;
 constexpr std::size_t kMostWaiting = 16 << 20;    // of all uploads: then no other one begins
