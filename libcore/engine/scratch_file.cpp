@@ -36,7 +36,7 @@ std::uint64_t ScratchFile::append(std::string_view bytes) {
   }
   std::uint64_t offset = size_;
   seek(fd_.get(), offset, name_);
-  write_full(fd_.get(), bytes, printable(name_));
+  write_full(fd_.get(), bytes, name_);
   size_ += bytes.size();
   return offset;
 }
